@@ -1,0 +1,123 @@
+"""The records that flow through palate: frozen dataclasses, standard library only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from palate.errors import DataError
+
+Role = Literal["system", "user", "assistant", "tool"]
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+Prompt = tuple[Message, ...]
+"""The turns given to the policy, oldest first; the response is the assistant turn that follows."""
+
+PromptLike = str | Sequence[Message] | Sequence[Mapping[str, str]]
+"""What users may pass for a prompt: a string is one user turn."""
+
+
+def as_prompt(prompt: PromptLike) -> Prompt:
+    """Turn what a user passed for a prompt into messages; a string is one user turn.
+
+    Raises:
+        DataError: an unknown role, a missing or non-text content, or no turn at all.
+    """
+    if isinstance(prompt, str):
+        return (Message("user", prompt),)
+    messages = tuple(_as_message(turn, at) for at, turn in enumerate(prompt))
+    if not messages:
+        raise DataError("a prompt has no turns: give a string or at least one {'role', 'content'} message.")
+    return messages
+
+
+def _as_message(turn: object, at: int) -> Message:
+    if isinstance(turn, Message):
+        turn = {"role": turn.role, "content": turn.content}
+    if not isinstance(turn, Mapping):
+        raise DataError(f"turn {at} of a prompt is a {type(turn).__name__}, not a {{'role', 'content'}} message.")
+    role, content = turn.get("role"), turn.get("content")
+    if role not in ROLES:
+        raise DataError(f"turn {at} of a prompt has the role {role!r}; known roles are {', '.join(ROLES)}.")
+    if not isinstance(content, str):
+        raise DataError(f"turn {at} of a prompt has a content of type {type(content).__name__}, not text.")
+    return Message(role, content)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedList:
+    """K >= 2 responses to one prompt and their order: what a person's ranking becomes.
+
+    Attributes:
+        prompt: the turns given, oldest first.
+        responses: [k] texts; position says nothing.
+        ranks: [k] whole numbers from 1; 1 is best, equal numbers are ties, a rank may be skipped.
+        id: names the list in messages and reports, as `file:line` unless the data has its own.
+        grades: [k] numbers from people or judges, larger is better; None where there are none.
+        margin: what the label asks of every untied pair's gap (TRL's column `margin`); None is 0.
+        confidence: in (0.5, 1]; how sure the label is that the better response is better: a soft label. None is 1.
+        weight: how much the list counts in the loss.
+        source: the reader's name.
+        extra: further fields of the row that palate keeps but does not read.
+    """
+
+    prompt: Prompt
+    responses: tuple[str, ...]
+    ranks: tuple[int, ...]
+    id: str = ""
+    grades: tuple[float, ...] | None = None
+    margin: float | None = None
+    confidence: float | None = None
+    weight: float = 1.0
+    source: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def k(self) -> int:
+        """The number of responses."""
+        return len(self.responses)
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """All (better, worse) index pairs; ties form none."""
+        places = range(len(self.ranks))
+        return [(i, j) for i in places for j in places if self.ranks[i] < self.ranks[j]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """One prompt and the responses to score: K >= 1, no ranks.
+
+    Attributes:
+        prompt: the turns given, oldest first.
+        responses: [k] texts.
+        id: names the row in messages and in the output.
+        extra: further fields of the row, copied to the output unchanged.
+    """
+
+    prompt: Prompt
+    responses: tuple[str, ...]
+    id: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """The model's number for one response, and what it was computed from.
+
+    Attributes:
+        reward: unbounded, in nats of log-odds; comparable between responses to the same prompt.
+        tokens: how many tokens the sequence had, the end token included.
+        cut_tokens: how many tokens were dropped to fit `max_tokens`.
+    """
+
+    reward: float
+    tokens: int
+    cut_tokens: int = 0

@@ -1,0 +1,18 @@
+"""What every test may use: the folder of shared data and tokenizers, and torch kept small and deterministic."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder `shared` beside the checkout (or $PALATE_SHARED): real data and tokenizers, skipped where missing."""
+    folder = Path(os.environ.get("PALATE_SHARED", Path(__file__).parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"needs the real data and tokenizers in {folder}; set PALATE_SHARED to another place")
+    return folder
