@@ -1,0 +1,15 @@
+"""Losses: tensors in, one value per list out. None of them reduces over lists; the training loop does, once."""
+
+from palate.losses.center import center
+from palate.losses.language_model import IGNORED_LABEL, language_model, language_model_from_hidden
+from palate.losses.pairwise import pairwise
+from palate.losses.plackett_luce import plackett_luce
+
+__all__ = [
+    "IGNORED_LABEL",
+    "center",
+    "language_model",
+    "language_model_from_hidden",
+    "pairwise",
+    "plackett_luce",
+]
