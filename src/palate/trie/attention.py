@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -49,6 +50,7 @@ def trie_attention(
         raise ModelError(f"{type(module).__name__} adds a mask, a batch or a cache of its own to the row.")
     if options.get("position_bias") is not None or options.get("is_causal") is False:
         raise ModelError(f"{type(module).__name__} needs a position bias or bidirectional attention.")
+    query, key, value = _one_dtype(query, key, value)
     scaling = options.get("scaling")
     scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
     window, softcap, sinks = options.get("sliding_window"), options.get("softcap"), options.get("s_aux")
@@ -60,3 +62,10 @@ def trie_attention(
     return dense_attention(
         query, key, value, row, scale, window=window, softcap=softcap, sinks=sinks, dropout=dropout
     ), None
+
+
+def _one_dtype(*states: Tensor) -> tuple[Tensor, ...]:
+    """Under autocast, rotary embeddings leave queries and keys in float32 beside values in bfloat16; SDPA casts, and so do we."""
+    device = states[0].device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states[-1].dtype
+    return tuple(part.to(dtype) for part in states)

@@ -1,0 +1,127 @@
+"""The transformer under the head: loaded whole or not at all, without remote code, from safetensors."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from palate.errors import ModelError, UsageError
+
+Init = Literal["weights", "random"]
+
+WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
+PICKLE_FILES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+def load_backbone(
+    path: str | Path,
+    *,
+    init: Init = "weights",
+    dtype: torch.dtype = torch.float32,
+    with_lm_head: bool = False,
+    seed: int = 0,
+) -> tuple[nn.Module, nn.Module | None]:
+    """Load a transformer without its language-model head, or with it beside.
+
+    Args:
+        path: a folder as transformers writes it, or a Hub id.
+        init: "weights" needs every weight of the backbone in the folder; "random" draws all of them from the config.
+        dtype: of the weights.
+        with_lm_head: also return the language-model head, sharing memory with the embedding where the model ties them.
+        seed: for "random".
+
+    Returns:
+        The backbone, whose output has `last_hidden_state`, and the language-model head or None.
+
+    Raises:
+        ModelError: no config, no weights, weights missing, pickled weights, custom code, an encoder-decoder.
+        UsageError: an `init` that is unknown.
+    """
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    config = load_config(path)
+    auto: Any = AutoModelForCausalLM if with_lm_head else AutoModel
+    if init == "random":
+        state = torch.random.get_rng_state()
+        torch.manual_seed(seed)
+        model = auto.from_config(config, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False)
+        torch.random.set_rng_state(state)
+    elif init == "weights":
+        _require_weights(path)
+        model = _load(auto, path, config, dtype)
+    else:
+        raise UsageError(f"init is {init!r}; it can be 'weights' or 'random'.")
+    if not with_lm_head:
+        return model, None
+    head = model.get_output_embeddings()
+    if head is None:
+        raise ModelError(f"{path}: {type(model).__name__} has no language-model head; set lm_weight to 0.")
+    return model.base_model, head
+
+
+def load_config(path: str | Path) -> Any:
+    """Read a model's config, and refuse what palate cannot score.
+
+    Raises:
+        ModelError: no or a damaged config, custom code, an unknown architecture, an encoder-decoder.
+    """
+    from transformers import AutoConfig
+
+    folder = Path(path)
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        seen = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
+        raise ModelError(f"{path} has no config.json (it holds {seen}): give the folder of a model as transformers saves it.")
+    if not folder.exists() and (folder.is_absolute() or str(path).startswith((".", "~"))):
+        raise ModelError(f"{path}: there is no such folder.")
+    try:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path}: its config cannot be read: {_first_line(error)}") from error
+    if getattr(config, "auto_map", None):
+        raise ModelError(f"{path}: its config asks for custom code (auto_map). palate runs no code from a checkpoint.")
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(f"{path}: {config.model_type} is an encoder-decoder; a reward model reads one sequence.")
+    return config
+
+
+def _require_weights(path: str | Path) -> None:
+    folder = Path(path)
+    if not folder.is_dir() or any(next(folder.glob(pattern), None) for pattern in WEIGHT_FILES):
+        return
+    pickled = [file.name for pattern in PICKLE_FILES for file in folder.glob(pattern)]
+    if pickled:
+        raise ModelError(
+            f"{path} has its weights in {pickled[0]}, a pickle, which can run code when it is loaded. Convert it to "
+            "safetensors first."
+        )
+    raise ModelError(f"{path} has a config but no weights. Pass `--init random` to start from random weights.")
+
+
+def _load(auto: Any, path: str | Path, config: Any, dtype: torch.dtype) -> nn.Module:
+    from safetensors import SafetensorError
+
+    try:
+        model, report = auto.from_pretrained(
+            path,
+            config=config,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"{path}: its weights cannot be loaded: {_first_line(error)}") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"{path}: {len(missing)} of the backbone's weights are not in the checkpoint ({', '.join(missing[:3])} ...). "
+            "transformers would have drawn them at random."
+        )
+    return model
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
