@@ -1,0 +1,8 @@
+"""Preference data: read it in its publishers' formats, check it, split it, write it. Needs no torch."""
+
+from palate.data.fingerprint import fingerprint
+from palate.data.formats import FORMATS, Format
+from palate.data.read import ReadResult, read_lists
+from palate.data.split import split_by_prompt
+
+__all__ = ["FORMATS", "Format", "ReadResult", "fingerprint", "read_lists", "split_by_prompt"]

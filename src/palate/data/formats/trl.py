@@ -1,0 +1,120 @@
+"""TRL: preference data with `chosen` and `rejected`, the prompt beside them or inside them, plain or conversational."""
+
+import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from palate.data.fields import as_asked, as_text, as_turns, as_turns_or_text, has, number, value
+from palate.data.formats.build import each, finish
+from palate.data.formats.hh import HH
+from palate.data.rows import BadRowError, Rejected, Row
+from palate.records import Message, Prompt, RankedList
+
+_USED = frozenset({"prompt", "chosen", "rejected", "margin"})
+_SIDES = ("chosen", "rejected")
+# Columns in which other publishers keep the prompt: a file with one of them is not an implicit-prompt file.
+_PROMPTS_ELSEWHERE = frozenset({"conversations", "context", "history", "input", "instruction", "query", "question"})
+
+
+class TRL:
+    """One pair per row; `margin` is optional.
+
+        {"prompt": "The sky is", "chosen": " blue.", "rejected": " green."}
+        {"chosen": "The sky is blue.", "rejected": "The sky is green."}
+        {"prompt": [{"role": "user", "content": "Sky?"}],
+         "chosen": [{"role": "assistant", "content": "Blue"}], "rejected": [{"role": "assistant", "content": "Red"}]}
+        {"chosen": [{"role": "user", "content": "Sky?"}, {"role": "assistant", "content": "Blue"}],
+         "rejected": [{"role": "user", "content": "Sky?"}, {"role": "assistant", "content": "Red"}]}
+
+    An implicit plain prompt is the longest common start of the two texts, less a space at its end; an implicit
+    conversation is the common first turns. Where one text is the start of the other, nothing shows where the prompt
+    ends: a bad row. (TRL cuts such a prompt one character before the shorter text's end.)
+
+    Source: https://huggingface.co/docs/trl/dataset_formats#preference, `extract_prompt` in trl/data_utils.py; `margin`
+    as in RewardTrainer (Touvron et al. 2023, arXiv 2307.09288, section 3.2.2).
+    """
+
+    name = "trl"
+    columns = "chosen, rejected, with or without prompt and margin; texts or lists of {role, content}"
+    quotes = True
+
+    def matches(self, sample: Sequence[Row]) -> bool:
+        """Both sides in every row, and a prompt: in its column or at the start of both sides."""
+        if not all(side in row.values for row in sample for side in _SIDES) or HH().matches(sample):
+            return False
+        if any("prompt" in row.values for row in sample):
+            return True
+        if any(isinstance(row.values["chosen"], list | tuple) for row in sample):
+            return True
+        elsewhere = any(_PROMPTS_ELSEWHERE & row.values.keys() for row in sample)
+        return not elsewhere and 2 * sum(map(_shares_a_word, sample)) > len(sample)
+
+    def read(self, rows: Iterable[Row]) -> Iterator[RankedList | Rejected]:
+        """One list of two per row."""
+        return each(rows, self._parse)
+
+    def _parse(self, row: Row) -> RankedList:
+        chosen, rejected = (value(row, side) for side in _SIDES)
+        if isinstance(chosen, str) and isinstance(rejected, str):
+            prompt, pair = _plain(row, chosen, rejected)
+        else:
+            prompt, pair = _conversational(row)
+        margin = number(row, "margin")
+        if margin is not None and margin < 0:
+            raise BadRowError("negative margin", f"'margin' is {margin}: it would ask the rejected response to win.")
+        return finish(RankedList(prompt, pair, (1, 2), margin=margin, source=self.name), row, _USED, _SIDES)
+
+
+def _plain(row: Row, chosen: str, rejected: str) -> tuple[Prompt, tuple[str, str]]:
+    as_text(chosen, "chosen")
+    as_text(rejected, "rejected")
+    if "prompt" in row.values:
+        return as_turns_or_text(value(row, "prompt"), "prompt"), (chosen, rejected)
+    shared = common_start(chosen, rejected)
+    if shared == min(len(chosen), len(rejected)):
+        raise BadRowError("no end of the prompt", "one of 'chosen' and 'rejected' is the start of the other.")
+    if shared and chosen[shared - 1] == " ":
+        shared -= 1
+    if not chosen[:shared].strip():
+        raise BadRowError(
+            "no common prompt", "'chosen' and 'rejected' don't start with the same text, and there is no 'prompt'."
+        )
+    return (Message("user", chosen[:shared]),), (chosen[shared:], rejected[shared:])
+
+
+def _conversational(row: Row) -> tuple[Prompt, tuple[str, str]]:
+    turns = [as_turns(value(row, side), side) for side in _SIDES]
+    if has(row, "prompt") and not isinstance(row.values["prompt"], str):
+        prompt = as_turns_or_text(row.values["prompt"], "prompt")
+        # some sets repeat the prompt at the start of both sides
+        turns = [side[len(prompt) :] if side[: len(prompt)] == prompt else side for side in turns]
+    else:
+        # a prompt given as text beside conversations repeats their first turn (ultrafeedback_binarized)
+        shared = common_start(*turns)
+        prompt = as_asked(turns[0][: min(shared, len(turns[0]) - 1, len(turns[1]) - 1)], "chosen")
+        turns = [side[len(prompt) :] for side in turns]
+    return prompt, (_response(turns[0], "chosen"), _response(turns[1], "rejected"))
+
+
+def _response(turns: Prompt, name: str) -> str:
+    if len(turns) != 1:
+        raise BadRowError(
+            "prompts differ", f"{name!r} has {len(turns)} turns after the common prompt, not one response."
+        )
+    if turns[0].role != "assistant":
+        raise BadRowError("roles out of order", f"{name!r} ends with a turn of the {turns[0].role}, not the assistant.")
+    return turns[0].content
+
+
+def common_start(left: Sequence[Any], right: Sequence[Any]) -> int:
+    """The length of the longest common start; by bisection, for texts of megabytes."""
+    shorter = min(len(left), len(right))
+    return bisect.bisect_left(range(1, shorter + 1), True, key=lambda n: left[:n] != right[:n])
+
+
+def _shares_a_word(row: Row) -> bool:
+    chosen, rejected = row.values["chosen"], row.values["rejected"]
+    if not isinstance(chosen, str) or not isinstance(rejected, str):
+        return False
+    start = chosen[: common_start(chosen, rejected)]
+    return len(start.split()) > 1 or (bool(start.strip()) and start[-1:].isspace())

@@ -1,0 +1,100 @@
+"""The account of what was read: a row is kept, or counted under a reason and an error or quarantined."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+from palate.data.rows import Rejected, Row
+from palate.errors import DataError, StorageError
+
+OnBadRow = Literal["error", "skip"]
+
+
+class Ledger:
+    """Counts rows and their fates while they stream by.
+
+    Attributes:
+        read: rows seen, good and bad.
+        skipped: refused rows by reason.
+    """
+
+    def __init__(self, on_bad_row: OnBadRow, quarantine: Path | None = None) -> None:
+        """`quarantine`: where refused rows go, as JSON lines with file, line, reason, detail and content."""
+        self.read = 0
+        self.skipped: Counter[str] = Counter()
+        self._first: Rejected | None = None
+        self._on_bad_row = on_bad_row
+        self._quarantine = quarantine if on_bad_row == "skip" else None
+        self._out: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        """Use as a context: the quarantine file appears whole at its end."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put the quarantine file in place, whatever happened: what was refused so far is worth seeing."""
+        if self._out is not None and self._quarantine is not None:
+            self._out.close()
+            Path(self._out.name).replace(self._quarantine)
+
+    def good(self, rows: Iterable[Row | Rejected]) -> Iterator[Row]:
+        """Pass on the rows that could be parsed; refuse the others."""
+        for row in rows:
+            self.read += 1
+            if isinstance(row, Rejected):
+                self.refuse(row)
+            else:
+                yield row
+
+    def refuse(self, rejected: Rejected) -> None:
+        """Count a refused row and quarantine it.
+
+        Raises:
+            StorageError: the quarantine file can't be written.
+        """
+        self._first = self._first or rejected
+        self.skipped[rejected.reason] += 1
+        if self._quarantine is None:
+            return
+        try:
+            if self._out is None:
+                self._out = self._quarantine.with_name(self._quarantine.name + ".partial").open("w", encoding="utf-8")
+            self._out.write(json.dumps(_as_json(rejected), default=str) + "\n")
+        except OSError as error:
+            raise StorageError(f"{self._quarantine}: refused rows can't be written there: {error}.") from None
+
+    def settle(self) -> None:
+        """End the account.
+
+        Raises:
+            DataError: there was a bad row, and bad rows are errors; or there is no good one.
+        """
+        if self._first is None:
+            return
+        bad = self.skipped.total()
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.skipped.most_common())
+        if self._on_bad_row == "error":
+            raise DataError(
+                f"{self._first.place}: {self._first.detail} Repair or drop the row, or pass --on-bad-row skip "
+                f"({bad} of {self.read} rows are bad: {reasons})."
+            )
+        if bad == self.read:
+            raise DataError(
+                f"none of the {bad} rows can be used: {reasons}. The first: {self._first.place}: {self._first.detail}"
+            )
+
+
+def _as_json(rejected: Rejected) -> dict[str, Any]:
+    place = rejected.place
+    return {
+        "file": place.file,
+        place.unit: place.number,
+        "reason": rejected.reason,
+        "detail": rejected.detail,
+        "content": rejected.content,
+    }

@@ -1,0 +1,73 @@
+"""One row of a file, where it stands, and why it may be refused: what passes from containers to formats."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from palate.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands: shown in messages, and the id of a list that has none of its own.
+
+    Attributes:
+        file: the file's name as the reader shows it.
+        number: counted from 1; the line a row starts on where the file has lines.
+        unit: `line` in text files, `row` in Parquet and `datasets`.
+    """
+
+    file: str
+    number: int
+    unit: str = "line"
+
+    def __str__(self) -> str:
+        """`train.jsonl line 8124`."""
+        return f"{self.file} {self.unit} {self.number}"
+
+    @property
+    def id(self) -> str:
+        """`train.jsonl:8124`."""
+        return f"{self.file}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record as its container gave it, not yet understood.
+
+    Attributes:
+        values: column to value.
+        place: where it stands.
+        untyped: every value is text (CSV and TSV), so lists and numbers must be parsed out of it.
+    """
+
+    values: Mapping[str, Any]
+    place: Place
+    untyped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that can't be used.
+
+    Attributes:
+        place: where it stands.
+        reason: a few fixed words; rejected rows are counted by it.
+        detail: one sentence about this row: what was found, in which field.
+        content: the row's values, or its text where it could not even be parsed.
+    """
+
+    place: Place
+    reason: str
+    detail: str
+    content: Any
+
+
+class BadRowError(DataError):
+    """Raised while a row is parsed; the reader turns it into a `Rejected` or into an error with the place."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """Keep the reason (a fixed phrase, counted) apart from the detail (one sentence)."""
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
