@@ -13,13 +13,14 @@ _BLOCK_BYTES = 1 << 20
 
 
 @contextmanager
-def opened(path: Path) -> Generator[io.BufferedReader[Any]]:
+def opened(path: Path) -> Generator[io.BufferedReader]:
     """The file's bytes, unpacked if they are gzip, with `peek`."""
     with path.open("rb") as plain:
         if plain.peek(2)[:2] != _GZIP:
             yield plain
             return
-        with gzip.GzipFile(fileobj=plain) as packed, io.BufferedReader(packed, _BLOCK_BYTES) as stream:
+        packed: Any = gzip.GzipFile(fileobj=plain)
+        with packed, io.BufferedReader(packed, _BLOCK_BYTES) as stream:
             yield stream
 
 
