@@ -1,11 +1,11 @@
 """Datasets of the `datasets` library: saved in a folder, or by their name on the Hub."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from palate.data.rows import Place, Row
+from palate.data.rows import Place, Rejected, Row
 from palate.errors import DataError
 
 _BATCH_ROWS = 1024
@@ -23,7 +23,7 @@ class DatasetSource:
     dataset: Any
     label: str
 
-    def rows(self, quotes: bool = True) -> Iterator[Row]:
+    def rows(self, quotes: bool = True) -> Generator[Row | Rejected]:
         """The rows in order; `quotes` means nothing here."""
         del quotes
         number = 0

@@ -1,6 +1,7 @@
 """Reading ranked data: from names to lists, with every row accounted for."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -88,7 +89,8 @@ def samples(source: Source) -> dict[bool, list[Row]]:
     """The first good rows, with quotation marks as quotes (True) and as text (False)."""
     found: dict[bool, list[Row]] = {}
     for quotes in (True, False):
-        first = list(islice(source.rows(quotes), SAMPLE_ROWS))
+        with closing(source.rows(quotes)) as rows:
+            first = list(islice(rows, SAMPLE_ROWS))
         found[quotes] = [row for row in first if isinstance(row, Row)]
         if not first:
             raise DataError(f"{source.label}: there is not one row in it.")

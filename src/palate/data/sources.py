@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +26,7 @@ class Source(Protocol):
     @property
     def label(self) -> str: ...  # noqa: D102
 
-    def rows(self, quotes: bool = True) -> Iterator[Row | Rejected]:
+    def rows(self, quotes: bool = True) -> Generator[Row | Rejected]:
         """The rows, from the first; see `FileSource.rows`."""
         ...
 

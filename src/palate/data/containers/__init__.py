@@ -1,13 +1,13 @@
 """Files into rows: which container a file is, by its first bytes, and the rows in it, lazily."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from palate.data.containers.delimited import quoted_rows, unquoted_rows
 from palate.data.containers.json_rows import array_rows, line_rows
-from palate.data.containers.opening import HEAD_BYTES, opened
+from palate.data.containers.opening import HEAD_BYTES, opened, text_lines
 from palate.data.containers.parquet import parquet_rows
 from palate.data.rows import Rejected, Row
 from palate.errors import DataError
@@ -38,7 +38,7 @@ class FileSource:
     path: Path
     label: str
 
-    def rows(self, quotes: bool = True) -> Iterator[Row | Rejected]:
+    def rows(self, quotes: bool = True) -> Generator[Row | Rejected]:
         """The rows in order; a row that can't be parsed comes as a Rejected.
 
         Args:
@@ -63,14 +63,15 @@ class FileSource:
                 start = head.decode("utf-16", errors="ignore").lstrip("\ufeff \t\r\n").encode()
             elif b"\0" in head:
                 raise DataError("this is neither text (it holds NUL bytes) nor Parquet.")
+            read = unquoted_rows
             if start.startswith(b"["):
-                yield from array_rows(stream, self.label)
+                read = array_rows
             elif start.startswith(b"{"):
-                yield from line_rows(stream, self.label)
+                read = line_rows
             elif quotes:
-                yield from quoted_rows(stream, self.label)
-            else:
-                yield from unquoted_rows(stream, self.label)
+                read = quoted_rows
+            with text_lines(stream) as lines:
+                yield from read(lines, self.label)
 
 
 @contextmanager

@@ -1,23 +1,20 @@
 """CSV and TSV into rows: with quotation marks as quotes, or as text like any other."""
 
 import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
-from palate.data.containers.opening import text_lines
 from palate.data.rows import Place, Rejected, Row
 from palate.errors import DataError
 
 _FIELD_CHARACTERS = 1 << 30  # the csv module's own limit is 131072; one response can be longer
 
 
-def quoted_rows(stream: io.BufferedReader, label: str) -> Iterator[Row | Rejected]:
+def quoted_rows(lines: Iterator[str], label: str) -> Generator[Row | Rejected]:
     """CSV or TSV as RFC 4180 has it: a quoted field may hold the delimiter, line ends and doubled quotes.
 
     Raises:
         DataError: no header, a column twice, or a quote that is never closed.
     """
-    lines = text_lines(stream)
     header_line = next(lines)
     # The limit is the process's; it is only ever raised, and nothing else in palate depends on it.
     csv.field_size_limit(max(_FIELD_CHARACTERS, csv.field_size_limit()))
@@ -39,13 +36,12 @@ def quoted_rows(stream: io.BufferedReader, label: str) -> Iterator[Row | Rejecte
             yield _row(header, cells, place)
 
 
-def unquoted_rows(stream: io.BufferedReader, label: str) -> Iterator[Row | Rejected]:
+def unquoted_rows(lines: Iterator[str], label: str) -> Generator[Row | Rejected]:
     """TSV (or CSV) in which a quotation mark is text: a line is a row, a delimiter always ends a field.
 
     Raises:
         DataError: no header, or a column twice.
     """
-    lines = text_lines(stream)
     header_line = next(lines)
     delimiter = _delimiter(header_line)
     header = _header(header_line.rstrip("\r\n").split(delimiter))

@@ -1,14 +1,12 @@
 """JSON arrays and JSON lines into rows, with line numbers."""
 
-import io
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from palate.data.containers.opening import text_lines
 from palate.data.rows import Place, Rejected, Row
 from palate.errors import DataError
 
@@ -67,9 +65,8 @@ class _Cursor:
         self.at = end
 
 
-def line_rows(stream: io.BufferedReader, label: str) -> Iterator[Row | Rejected]:
+def line_rows(lines: Iterator[str], label: str) -> Generator[Row | Rejected]:
     """JSON lines. Objects printed over several lines, as `jq` prints them, are read too."""
-    lines = text_lines(stream)
     blank = 0
     for first in lines:
         if first.strip(_SPACE):
@@ -100,7 +97,7 @@ def _is_printed_over_lines(text: str) -> bool:
     return cursor.line > 1
 
 
-def _printed(cursor: _Cursor, label: str) -> Iterator[Row | Rejected]:
+def _printed(cursor: _Cursor, label: str) -> Generator[Row | Rejected]:
     while cursor.skip():
         line = cursor.line
         try:
@@ -110,13 +107,13 @@ def _printed(cursor: _Cursor, label: str) -> Iterator[Row | Rejected]:
         yield _row(found, Place(label, line))
 
 
-def array_rows(stream: io.BufferedReader, label: str) -> Iterator[Row | Rejected]:
+def array_rows(lines: Iterator[str], label: str) -> Generator[Row | Rejected]:
     """A JSON array of objects, one at a time.
 
     Raises:
         DataError: the array is cut off or broken; where the next record starts can't be known then.
     """
-    cursor = _Cursor("".join(text_lines(stream)))
+    cursor = _Cursor("".join(lines))
     cursor.skip()
     cursor.step()
     more = cursor.skip() != "]"

@@ -29,9 +29,14 @@ def encoding(stream: io.BufferedReader) -> str:
     return "utf-16" if stream.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
-def text_lines(stream: io.BufferedReader) -> Iterator[str]:
+@contextmanager
+def text_lines(stream: io.BufferedReader) -> Generator[Iterator[str]]:
     """Lines with their ends, split at line feeds only.
 
     A byte that does not decode becomes a lone surrogate, so that the row it stands in can be refused, not the file.
     """
-    return iter(io.TextIOWrapper(stream, encoding=encoding(stream), errors="surrogateescape", newline="\n"))
+    text = io.TextIOWrapper(stream, encoding=encoding(stream), errors="surrogateescape", newline="\n")
+    try:
+        yield iter(text)
+    finally:
+        text.detach()  # the stream is closed by whoever opened it

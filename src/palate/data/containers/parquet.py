@@ -1,7 +1,7 @@
 """Parquet into rows, batch by batch."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from palate.data.rows import Place, Row
 from palate.errors import DataError
@@ -9,7 +9,7 @@ from palate.errors import DataError
 _BATCH_ROWS = 1024
 
 
-def parquet_rows(stream: io.BufferedReader, label: str) -> Iterator[Row]:
+def parquet_rows(stream: io.BufferedReader, label: str) -> Generator[Row]:
     """The rows of a Parquet file.
 
     Raises:
