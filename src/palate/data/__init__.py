@@ -1,8 +1,20 @@
 """Preference data: read it in its publishers' formats, check it, split it, write it. Needs no torch."""
 
+from palate.data.candidates import CandidateStream, read_candidates
 from palate.data.fingerprint import fingerprint
 from palate.data.formats import FORMATS, Format
 from palate.data.read import ReadResult, read_lists
 from palate.data.split import split_by_prompt
+from palate.data.write import write_lists
 
-__all__ = ["FORMATS", "Format", "ReadResult", "fingerprint", "read_lists", "split_by_prompt"]
+__all__ = [
+    "FORMATS",
+    "CandidateStream",
+    "Format",
+    "ReadResult",
+    "fingerprint",
+    "read_candidates",
+    "read_lists",
+    "split_by_prompt",
+    "write_lists",
+]

@@ -21,12 +21,19 @@ class Ledger:
         skipped: refused rows by reason.
     """
 
-    def __init__(self, on_bad_row: OnBadRow, quarantine: Path | None = None) -> None:
-        """`quarantine`: where refused rows go, as JSON lines with file, line, reason, detail and content."""
+    def __init__(self, on_bad_row: OnBadRow, quarantine: Path | None = None, *, stop_at_first: bool = False) -> None:
+        """Open an empty account.
+
+        Args:
+            on_bad_row: whether a refused row is an error.
+            quarantine: where refused rows go, as JSON lines with file, line, reason, detail and content.
+            stop_at_first: raise at the first bad row, not at the end with the number of all.
+        """
         self.read = 0
         self.skipped: Counter[str] = Counter()
         self._first: Rejected | None = None
         self._on_bad_row = on_bad_row
+        self._stop_at_first = stop_at_first
         self._quarantine = quarantine if on_bad_row == "skip" else None
         self._out: IO[str] | None = None
 
@@ -55,10 +62,16 @@ class Ledger:
         """Count a refused row and quarantine it.
 
         Raises:
+            DataError: bad rows are errors, and the first one stops.
             StorageError: the quarantine file can't be written.
         """
         self._first = self._first or rejected
         self.skipped[rejected.reason] += 1
+        if self._on_bad_row == "error" and self._stop_at_first:
+            raise DataError(
+                f"{rejected.place}: {rejected.detail} Repair or drop the row, or pass --on-bad-row skip "
+                f"({self.read - 1} rows before it were good)."
+            )
         if self._quarantine is None:
             return
         try:
@@ -68,12 +81,14 @@ class Ledger:
         except OSError as error:
             raise StorageError(f"{self._quarantine}: refused rows can't be written there: {error}.") from None
 
-    def settle(self) -> None:
-        """End the account.
+    def settle(self, label: str) -> None:
+        """End the account; `label` names the data in messages.
 
         Raises:
-            DataError: there was a bad row, and bad rows are errors; or there is no good one.
+            DataError: there was no row, a bad row where bad rows are errors, or no good row.
         """
+        if not self.read:
+            raise DataError(f"{label}: there is not one row in it.")
         if self._first is None:
             return
         bad = self.skipped.total()
@@ -81,11 +96,12 @@ class Ledger:
         if self._on_bad_row == "error":
             raise DataError(
                 f"{self._first.place}: {self._first.detail} Repair or drop the row, or pass --on-bad-row skip "
-                f"({bad} of {self.read} rows are bad: {reasons})."
+                f"({bad} of {self.read} rows {'is' if bad == 1 else 'are'} bad: {reasons})."
             )
         if bad == self.read:
             raise DataError(
-                f"none of the {bad} rows can be used: {reasons}. The first: {self._first.place}: {self._first.detail}"
+                f"{label}: none of the {bad} rows can be used ({reasons}). "
+                f"The first: {self._first.place}: {self._first.detail}"
             )
 
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from palate.data.formats import Format, choose, named
+from palate.data.containers import FileSource
+from palate.data.formats import FORMATS, Samples, choose, named
 from palate.data.ledger import Ledger, OnBadRow
 from palate.data.rows import Rejected, Row
 from palate.data.sources import Source, find_sources
 from palate.errors import DataError, UsageError
 from palate.records import RankedList
 
-SAMPLE_ROWS = 32  # rows that a format is chosen by
+_SAMPLE_ROWS = 32  # that a format is chosen by
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +58,58 @@ def read_lists(
         StorageError: the quarantine file can't be written.
     """
     sources = find_sources([paths] if isinstance(paths, str | Path) else paths)
-    _check_quarantine(quarantine, sources)
+    check_quarantine(quarantine, sources)
     override = named(format) if format else None
     lists: list[RankedList] = []
     names: dict[str, None] = {}
     with Ledger(on_bad_row, quarantine) as ledger:
         for source in sources:
-            chosen = override or choose_format(source)
+            chosen = override or choose(source.label, take_samples(source), FORMATS)
             names[chosen.name] = None
             for made in chosen.read(ledger.good(source.rows(chosen.quotes))):
                 if isinstance(made, Rejected):
                     ledger.refuse(made)
                 else:
                     lists.append(made)
-        ledger.settle()
-    if not lists:
-        raise DataError(f"{sources[0].label}: there is not one row in it.")
+        ledger.settle(sources[0].label)
     return ReadResult(lists, ledger.read, dict(ledger.skipped), ",".join(names), tuple(one.label for one in sources))
 
 
-def choose_format(source: Source) -> Format:
-    """The format that a source's first rows are in.
+def take_samples(source: Source) -> Samples:
+    """The first rows of a source, by which its format is chosen.
 
     Raises:
-        DataError: none or several fit, or there is no row that can be parsed.
+        DataError: there is no row, or not one of the first can be parsed.
     """
-    return choose(source.label, samples(source))
+    failure: DataError | None = None
+    quoted: list[Row] = []
+    try:
+        quoted = _first_rows(source, quotes=True)
+    except DataError as error:
+        failure = error  # quotation marks that are text look like quotes never closed
+    if quoted and not quoted[0].untyped:
+        return Samples(quoted, quoted, None)
+    return Samples(quoted, _first_rows(source, quotes=False), failure)
 
 
-def samples(source: Source) -> dict[bool, list[Row]]:
-    """The first good rows, with quotation marks as quotes (True) and as text (False)."""
-    found: dict[bool, list[Row]] = {}
-    for quotes in (True, False):
-        with closing(source.rows(quotes)) as rows:
-            first = list(islice(rows, SAMPLE_ROWS))
-        found[quotes] = [row for row in first if isinstance(row, Row)]
-        if not first:
-            raise DataError(f"{source.label}: there is not one row in it.")
-        if not any(found.values()) and isinstance(first[0], Rejected):
-            raise DataError(f"{first[0].place}: {first[0].detail} None of the first {len(first)} rows can be parsed.")
-    return found
+def _first_rows(source: Source, *, quotes: bool) -> list[Row]:
+    with closing(source.rows(quotes)) as rows:
+        first = list(islice(rows, _SAMPLE_ROWS))
+    good = [row for row in first if isinstance(row, Row)]
+    if not first:
+        raise DataError(f"{source.label}: there is not one row in it.")
+    if not good and isinstance(first[0], Rejected):
+        raise DataError(f"{first[0].place}: {first[0].detail} None of the first {len(first)} rows can be parsed.")
+    return good
 
 
-def _check_quarantine(quarantine: Path | None, sources: Sequence[Source]) -> None:
-    labels = {getattr(source, "path", None) for source in sources}
-    if quarantine is not None and quarantine.resolve() in {path.resolve() for path in labels if path is not None}:
+def check_quarantine(quarantine: Path | None, sources: Sequence[Source]) -> None:
+    """See that the quarantine file is not one of the files to be read.
+
+    Raises:
+        UsageError: it is.
+    """
+    if quarantine is None:
+        return
+    if any(isinstance(one, FileSource) and one.path.resolve() == quarantine.resolve() for one in sources):
         raise UsageError(f"the quarantine file {quarantine} is one of the data files; name another.")

@@ -1,8 +1,9 @@
 """The formats of ranked data, one small file each, and how one is chosen: by columns and content, never by name."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from palate.data.formats.hh import HH
 from palate.data.formats.ranked import Ranked
@@ -12,11 +13,26 @@ from palate.data.rows import Rejected, Row
 from palate.errors import DataError, UsageError
 from palate.records import RankedList
 
-__all__ = ["FORMATS", "Format", "choose", "named"]
+__all__ = ["FORMATS", "Format", "Layout", "Samples", "choose", "named"]
 
 
-class Format(Protocol):
-    """How one publisher writes rankings down.
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The first rows of a file, which show its format.
+
+    Attributes:
+        quoted: read with quotation marks as quotes.
+        unquoted: read with quotation marks as text; the same rows where the file is not delimited text.
+        failure: why there are no quoted rows.
+    """
+
+    quoted: Sequence[Row]
+    unquoted: Sequence[Row]
+    failure: DataError | None = None
+
+
+class Layout(Protocol):
+    """What a file may look like.
 
     Attributes:
         name: for `--format`, and the `source` of its lists.
@@ -32,8 +48,12 @@ class Format(Protocol):
     def quotes(self) -> bool: ...  # noqa: D102
 
     def matches(self, sample: Sequence[Row]) -> bool:
-        """Whether these first rows are in this format: judged by their columns and content."""
+        """Whether these first rows look like this: judged by their columns and content."""
         ...
+
+
+class Format(Layout, Protocol):
+    """How one publisher writes rankings down."""
 
     def read(self, rows: Iterable[Row]) -> Iterator[RankedList | Rejected]:
         """Turn rows into lists, in order; a row that can't be used comes out as a Rejected."""
@@ -41,6 +61,8 @@ class Format(Protocol):
 
 
 FORMATS: tuple[Format, ...] = (Ranked(), HH(), TRL(), UKP())
+
+AnyLayout = TypeVar("AnyLayout", bound=Layout)
 
 
 def named(name: str) -> Format:
@@ -58,25 +80,33 @@ def named(name: str) -> Format:
     raise UsageError(f"there is no data format {name!r}.{hint} Known: {', '.join(names)}.")
 
 
-def choose(label: str, samples: Mapping[bool, Sequence[Row]]) -> Format:
-    """The one format that the first rows are in.
+def choose(label: str, samples: Samples, known: Sequence[AnyLayout]) -> AnyLayout:
+    """The one layout that the first rows have.
 
     Args:
         label: the file, for messages.
-        samples: the first rows, read with quotation marks as quotes (True) and as text (False).
+        samples: its first rows.
+        known: the layouts in question.
 
     Raises:
-        DataError: no format matches, or more than one; the message shows the columns seen.
+        DataError: none matches, or more than one; the message shows the columns seen.
     """
-    fitting = [known for known in FORMATS if samples[known.quotes] and known.matches(samples[known.quotes])]
+    fitting = [one for one in known if _fits(one, samples)]
     if len(fitting) == 1:
         return fitting[0]
-    columns = ", ".join(dict.fromkeys(name for row in samples[True] for name in row.values))
+    if not fitting and samples.failure is not None:
+        raise samples.failure
+    columns = ", ".join(dict.fromkeys(name for row in samples.quoted or samples.unquoted for name in row.values))
     if fitting:
-        names = " and ".join(known.name for known in fitting)
+        names = " and ".join(one.name for one in fitting)
         raise DataError(f"{label}: its columns ({columns}) fit several formats, {names}. Name one with --format.")
-    wanted = "; ".join(f"{known.name} ({known.columns})" for known in FORMATS)
+    wanted = "; ".join(f"{one.name} ({one.columns})" for one in known)
     raise DataError(
         f"{label}: its columns are {columns or 'none'}, and its first rows fit no known format: {wanted}. "
         "Rename the columns, or name the format with --format."
     )
+
+
+def _fits(one: Layout, samples: Samples) -> bool:
+    sample = samples.quoted if one.quotes else samples.unquoted
+    return bool(sample) and one.matches(sample)

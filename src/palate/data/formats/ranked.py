@@ -1,13 +1,14 @@
 """Ranked lists: palate's own format, K responses with their ranks or grades; what `write_lists` writes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from palate.data.fields import as_number, as_turns_or_text, has, items, number, show, text, value
 from palate.data.formats.build import each, finish
 from palate.data.rows import BadRowError, Rejected, Row
 from palate.records import RankedList
 
+Number = TypeVar("Number", float, None)
 _USED = frozenset({"prompt", "responses", "ranks", "grades", "margin", "confidence", "weight", "id", "source", "extra"})
 
 
@@ -49,15 +50,14 @@ class Ranked:
             ranks = ranks_of(grades)
         else:
             raise BadRowError("missing field", "there is neither 'ranks' nor 'grades'.")
-        weight = number(row, "weight")
         ranked = RankedList(
             prompt,
             responses,
             ranks,
             grades=grades,
-            margin=_at_least_zero(number(row, "margin"), "margin"),
+            margin=_at_least_zero(number(row, "margin"), "margin", None),
             confidence=_confidence(number(row, "confidence")),
-            weight=1.0 if weight is None else _at_least_zero(weight, "weight") or 0.0,
+            weight=_at_least_zero(number(row, "weight"), "weight", 1.0),
             source=text(row, "source") if has(row, "source") else self.name,
             extra=_extra(row),
         )
@@ -90,8 +90,10 @@ def _ranks(found: Sequence[Any], k: int) -> tuple[int, ...]:
     return tuple(int(rank) for rank in found)
 
 
-def _at_least_zero(found: float | None, name: str) -> float | None:
-    if found is not None and found < 0:
+def _at_least_zero(found: float | None, name: str, default: Number) -> float | Number:
+    if found is None:
+        return default
+    if found < 0:
         raise BadRowError(f"negative {name}", f"{name!r} is {found}; it must be at least 0.")
     return found
 
