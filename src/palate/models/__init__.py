@@ -1,8 +1,10 @@
 """Reward models: a backbone, a pooling and a head, and how packed rows run through them."""
 
 from palate.models.backbone import load_backbone, load_config
+from palate.models.new_rows import grow_embedding
 from palate.models.pooling import POOLINGS, Pooling
 from palate.models.proof import ExecutionPath
+from palate.models.quiet import quiet_transformers
 from palate.models.reward_model import TOKENS_PER_ROW, RewardModel, RowOutput, new_head, state_size
 
 __all__ = [
@@ -12,8 +14,10 @@ __all__ = [
     "Pooling",
     "RewardModel",
     "RowOutput",
+    "grow_embedding",
     "load_backbone",
     "load_config",
     "new_head",
+    "quiet_transformers",
     "state_size",
 ]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from palate.errors import ModelError, UsageError
+from palate.models.quiet import quiet_transformers
 
 Init = Literal["weights", "random"]
 
@@ -72,7 +73,9 @@ def load_config(path: str | Path) -> Any:
     folder = Path(path)
     if folder.is_dir() and not (folder / "config.json").is_file():
         seen = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
-        raise ModelError(f"{path} has no config.json (it holds {seen}): give the folder of a model as transformers saves it.")
+        raise ModelError(
+            f"{path} has no config.json (it holds {seen}): give the folder of a model as transformers saves it."
+        )
     if not folder.exists() and (folder.is_absolute() or str(path).startswith((".", "~"))):
         raise ModelError(f"{path}: there is no such folder.")
     try:
@@ -103,15 +106,17 @@ def _load(auto: Any, path: str | Path, config: Any, dtype: torch.dtype) -> nn.Mo
     from safetensors import SafetensorError
 
     try:
-        model, report = auto.from_pretrained(
-            path,
-            config=config,
-            dtype=dtype,
-            attn_implementation="sdpa",
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+        with quiet_transformers():
+            model, report = auto.from_pretrained(
+                path,
+                config=config,
+                dtype=dtype,
+                attn_implementation="sdpa",
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # not ignored: reported by name and shape, and refused below
+            )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"{path}: its weights cannot be loaded: {_first_line(error)}") from error
     missing = sorted(report["missing_keys"])
@@ -119,6 +124,12 @@ def _load(auto: Any, path: str | Path, config: Any, dtype: torch.dtype) -> nn.Mo
         raise ModelError(
             f"{path}: {len(missing)} of the backbone's weights are not in the checkpoint ({', '.join(missing[:3])} ...). "
             "transformers would have drawn them at random."
+        )
+    if mismatched := sorted(report["mismatched_keys"]):
+        name, found, wanted = mismatched[0]
+        raise ModelError(
+            f"{path}: {name} is {list(found)} in the weights, but {list(wanted)} by config.json ({len(mismatched)} such weights). "
+            "The config and the weights are not of one model."
         )
     return model
 
