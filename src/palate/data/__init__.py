@@ -1,6 +1,7 @@
 """Preference data: read it in its publishers' formats, check it, split it, write it. Needs no torch."""
 
 from palate.data.candidates import CandidateStream, read_candidates
+from palate.data.check import DataReport, Finding, check_lists
 from palate.data.fingerprint import fingerprint
 from palate.data.formats import FORMATS, Format
 from palate.data.read import ReadResult, read_lists
@@ -10,8 +11,11 @@ from palate.data.write import write_lists
 __all__ = [
     "FORMATS",
     "CandidateStream",
+    "DataReport",
+    "Finding",
     "Format",
     "ReadResult",
+    "check_lists",
     "fingerprint",
     "read_candidates",
     "read_lists",

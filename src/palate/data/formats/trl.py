@@ -1,12 +1,11 @@
 """TRL: preference data with `chosen` and `rejected`, the prompt beside them or inside them, plain or conversational."""
 
-import bisect
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from palate.data.fields import as_asked, as_text, as_turns, as_turns_or_text, has, number, value
 from palate.data.formats.build import each, finish
 from palate.data.formats.hh import HH
+from palate.data.prefixes import common_start
 from palate.data.rows import BadRowError, Rejected, Row
 from palate.records import Message, Prompt, RankedList
 
@@ -104,12 +103,6 @@ def _response(turns: Prompt, name: str) -> str:
     if turns[0].role != "assistant":
         raise BadRowError("roles out of order", f"{name!r} ends with a turn of the {turns[0].role}, not the assistant.")
     return turns[0].content
-
-
-def common_start(left: Sequence[Any], right: Sequence[Any]) -> int:
-    """The length of the longest common start; by bisection, for texts of megabytes."""
-    shorter = min(len(left), len(right))
-    return bisect.bisect_left(range(1, shorter + 1), True, key=lambda n: left[:n] != right[:n])
 
 
 def _shares_a_word(row: Row) -> bool:
