@@ -12,7 +12,7 @@ def grow_embedding(backbone: Any, rows: int, *, like: int | None = None, lm_head
     Args:
         backbone: a transformers model; its config's vocabulary size follows.
         rows: how many rows are needed.
-        like: the row that new rows start from (for a dedicated end token: the native end token's); None is the mean row.
+        like: the row that new rows start from (a dedicated end token's: the native end token's); None is the mean row.
         lm_head: grown alike where its rows are tokens; where it shared the embedding's memory, it still does.
 
     Returns:

@@ -4,7 +4,7 @@ What the report says is not lost: missing and mismatched weights are errors of p
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ REPORT_MARK = "LOAD REPORT"
 
 
 @contextmanager
-def quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Generator[None]:
     """No progress bar and no load report within; other warnings pass."""
     from transformers.utils import logging as transformers_logging
 

@@ -1,0 +1,78 @@
+"""What a checkpoint is, told from headers and small files alone: for `palate inspect`, without loading a weight."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from palate.checkpoints.contract import Contract
+from palate.checkpoints.formats import find_format, read_files
+from palate.checkpoints.headers import TensorInfo
+from palate.checkpoints.locate import locate
+from palate.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Description:
+    """A checkpoint as its headers show it.
+
+    Attributes:
+        folder: where it lies.
+        format: the name of its format; None where it has no reward head (a language model) or an unknown one.
+        why: the evidence, or why there is no format.
+        model_type: as config.json says.
+        architectures: the classes that config.json names.
+        tensors: by name.
+        parameters: numbers in all tensors.
+        size_bytes: of all tensors.
+        dtypes: dtype as safetensors names it -> how many tensors.
+        head: the reward head's tensors, by name.
+        contract: of a palate checkpoint.
+    """
+
+    folder: Path
+    format: str | None
+    why: str
+    model_type: str
+    architectures: tuple[str, ...]
+    tensors: Mapping[str, TensorInfo]
+    parameters: int
+    size_bytes: int
+    dtypes: Mapping[str, int]
+    head: Mapping[str, TensorInfo]
+    contract: Contract | None
+
+
+def describe(path: str | Path) -> Description:
+    """Look at a checkpoint or model.
+
+    Args:
+        path: a folder or a Hub id.
+
+    Raises:
+        CheckpointError: no such folder, no config, damaged files or contract.
+    """
+    files = read_files(locate(path))
+    name: str | None = None
+    try:
+        found = find_format(files)
+        why = "no reward head: a model to train from, not to score with"
+        if found is not None:
+            name, why = found[0].name, found[1]
+    except CheckpointError as error:
+        why = str(error)
+    tensors = files.tensors
+    return Description(
+        folder=files.folder,
+        format=name,
+        why=why,
+        model_type=str(files.config.get("model_type", "")),
+        architectures=tuple(files.architectures),
+        tensors=tensors,
+        parameters=sum(prod(info.shape) for info in tensors.values()),
+        size_bytes=sum(info.size_bytes for info in tensors.values()),
+        dtypes=dict(Counter(info.dtype for info in tensors.values())),
+        head={name: info for name, info in tensors.items() if name.split(".")[0] == "score"},
+        contract=Contract.read(files.folder) if files.has_contract else None,
+    )

@@ -1,0 +1,59 @@
+"""The formats of published reward models, one small file each, recognised by tensors and config, never by name."""
+
+from palate.checkpoints.formats.base import CheckpointFiles, Format, Parts, read_files
+from palate.checkpoints.formats.palate_own import PALATE
+from palate.checkpoints.formats.sequence_classification import SEQUENCE_CLASSIFICATION
+from palate.errors import CheckpointError
+
+__all__ = ["FORMATS", "CheckpointFiles", "Format", "Parts", "find_format", "read_files", "require_format"]
+
+FORMATS: tuple[Format, ...] = (PALATE, SEQUENCE_CLASSIFICATION)
+
+HEAD_NAMES = (
+    "score", "classifier", "v_head", "value_head", "reward_head", "regression_head", "regression_layer", "score_head",
+    "out_proj", "rwtransformer", "rwtranrsformer",
+)  # fmt: skip
+"""First parts of tensor names under which trainers keep a reward head; the last two are DeepSpeed-Chat's prefix."""
+
+
+def find_format(files: CheckpointFiles) -> tuple[Format, str] | None:
+    """The format of a checkpoint and the evidence for it, or None where there is no reward head at all.
+
+    Raises:
+        CheckpointError: a head that no known format reads, or evidence for two formats; the message lists both.
+    """
+    found = [(form, evidence) for form in FORMATS if (evidence := form.recognise(files)) is not None]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        seen = "; ".join(f"{form.name} ({evidence})" for form, evidence in found)
+        raise CheckpointError(f"{files.folder} fits several formats: {seen}. Which head to read is not known.")
+    if heads := _heads(files):
+        known = "; ".join(f"{form.name} ({form.needs})" for form in FORMATS)
+        raise CheckpointError(
+            f"{files.folder} has a head that palate can't read: {heads}, config.architectures {files.architectures}. "
+            f"It reads {known}."
+        )
+    return None
+
+
+def require_format(files: CheckpointFiles) -> tuple[Format, str]:
+    """The format of a checkpoint that must have a reward head.
+
+    Raises:
+        CheckpointError: as `find_format`, and where there is no head: a random one would give random scores.
+    """
+    found = find_format(files)
+    if found is None:
+        tops = ", ".join(sorted({name.split(".")[0] for name in files.tensors})) or "no safetensors weights"
+        raise CheckpointError(
+            f"{files.folder} has no reward head: its tensors are under {tops}. transformers would score with a random "
+            "head; palate does not. Train one (`palate train --model ...`), or give the checkpoint that holds the head."
+        )
+    return found
+
+
+def _heads(files: CheckpointFiles) -> str:
+    names = [name for name in files.tensors if name.split(".")[0] in HEAD_NAMES]
+    shown = [f"{name} {list(files.tensors[name].shape)}" for name in sorted(names)[:3]]
+    return ", ".join([*shown, *files.side_files])

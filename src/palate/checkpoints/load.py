@@ -1,0 +1,96 @@
+"""Loading a reward model: recognised by evidence, checked by its probes, never with a head drawn at random (S2.1)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from palate.checkpoints.contract import Contract
+from palate.checkpoints.formats import read_files, require_format
+from palate.checkpoints.locate import locate
+from palate.checkpoints.manifest import changed_weights, check_tokenizer_files
+from palate.checkpoints.probes import check_finite, check_ids, check_rewards, check_tokens, make_probes
+from palate.errors import CheckpointError, ModelError
+from palate.models import RewardModel, state_size
+from palate.tokens import Renderer
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A reward model ready to score.
+
+    Attributes:
+        model: in eval mode, on its device.
+        tokenizer: with the token policy applied.
+        contract: the checkpoint's own, or one made from what was detected (then it has no probes).
+        format: the name of its format.
+        evidence: what the format was recognised by.
+        notes: what had to be detected, in words; empty for palate's own checkpoints.
+    """
+
+    model: RewardModel
+    tokenizer: Any
+    contract: Contract
+    format: str
+    evidence: str
+    notes: tuple[str, ...] = ()
+
+
+def load_checkpoint(
+    path: str | Path, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None, verify: bool = True
+) -> Loaded:
+    """Load a reward model from a folder or a Hub id.
+
+    Args:
+        path: palate's own checkpoint, or a format that `formats/` recognises.
+        dtype: of the backbone; None is the one its weights are stored in. The head is float32 always.
+        device: None is a CUDA device where there is one, else the CPU.
+        verify: check the tokenizer's files, every weight for NaN, and the probes' ids and rewards.
+
+    Raises:
+        CheckpointError: no such folder, no or several formats, no head, files missing, cut short or damaged, NaN.
+        ContractError: the probes don't give the ids or rewards that were saved.
+        ModelError: weights missing or of another shape, custom code, an architecture that can't be scored.
+        TokenPolicyError: no tokenizer, or one that does not fit policy and embedding.
+        NonFiniteError: a probe's reward is NaN or infinite.
+    """
+    folder = locate(path)
+    files = read_files(folder)
+    form, evidence = require_format(files)
+    parts = form.read(files, dtype or files.dtype)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        backbone, head = parts.backbone.to(place), parts.head.to(place)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"{path} can't be put on {place}: {str(error).splitlines()[0]}") from error
+    check_width(folder, state_size(backbone), head.in_features)
+    model = RewardModel(backbone, head, parts.contract.pooling)
+    model.eval()
+    check_tokens(parts.contract.token_policy, parts.tokenizer, model)
+    if verify:
+        _verify(folder, parts.contract, parts.tokenizer, model)
+    return Loaded(model, parts.tokenizer, parts.contract, form.name, evidence, parts.notes)
+
+
+def check_width(folder: Path, states: int, head: int) -> None:
+    """See that the head reads states of the width that the backbone gives.
+
+    Raises:
+        CheckpointError: it does not.
+    """
+    if states != head:
+        raise CheckpointError(
+            f"{folder}: the head reads {head} numbers and the backbone gives {states}: they are not of one model."
+        )
+
+
+def _verify(folder: Path, contract: Contract, tokenizer: Any, model: RewardModel) -> None:
+    check_finite(model)
+    renderer = Renderer(tokenizer, contract.token_policy)
+    if not contract.probes:
+        make_probes(model, renderer)  # nothing to compare with, but a template or a weight that fails shows now
+        return
+    check_ids(contract, renderer)
+    check_tokenizer_files(folder, contract)
+    check_rewards(contract, model, lambda: changed_weights(folder, contract))

@@ -1,0 +1,34 @@
+"""From what a user names to a folder on this machine: a folder, or a Hub id that is fetched or already in the cache."""
+
+import re
+from pathlib import Path
+
+from palate.errors import CheckpointError
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+WANTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")  # never pickle, never Python
+
+
+def locate(path: str | Path) -> Path:
+    """The folder of a checkpoint or model.
+
+    Raises:
+        CheckpointError: no such folder, a file, or a Hub id that can't be fetched.
+    """
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise CheckpointError(f"{path} is a file: give the folder that holds config.json and the weights.")
+    name = str(path)
+    if not HUB_ID.fullmatch(name) or name.endswith((".json", ".safetensors", ".bin", ".pt")):
+        raise CheckpointError(f"{path}: there is no such folder.")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(WANTED)))
+    except (OSError, ValueError) as error:
+        said = [*str(error).strip().splitlines(), type(error).__name__][0]
+        raise CheckpointError(
+            f"{path}: there is no such folder, and as a Hub id it can't be fetched: {said}"
+        ) from error
