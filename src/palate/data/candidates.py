@@ -5,7 +5,7 @@ from pathlib import Path
 
 from palate.data.fields import as_text, as_turns, as_turns_or_text, has, items, rest, text, value
 from palate.data.formats import FORMATS, Format, choose, named
-from palate.data.formats.build import each, row_id
+from palate.data.formats.build import each, mostly, row_id
 from palate.data.ledger import Ledger, OnBadRow
 from palate.data.read import check_quarantine, take_samples
 from palate.data.rows import BadRowError, Rejected, Row
@@ -31,8 +31,8 @@ class CandidateRows:
     quotes = True
 
     def matches(self, sample: Sequence[Row]) -> bool:
-        """Something asked and something answered, and no order, in every row."""
-        return all(self._fits(row.values.keys()) for row in sample)
+        """Something asked and something answered, and no order."""
+        return mostly(sample, lambda row: self._fits(row.values.keys()))
 
     def read(self, rows: Iterable[Row]) -> Iterator[Candidates | Rejected]:
         """One set of candidates per row."""

@@ -81,26 +81,29 @@ def take_samples(source: Source) -> Samples:
     Raises:
         DataError: there is no row, or not one of the first can be parsed.
     """
-    failure: DataError | None = None
-    quoted: list[Row] = []
-    try:
-        quoted = _first_rows(source, quotes=True)
-    except DataError as error:
-        failure = error  # quotation marks that are text look like quotes never closed
+    quoted, failure = _first_rows(source, quotes=True)
     if quoted and not quoted[0].untyped:
-        return Samples(quoted, quoted, None)
-    return Samples(quoted, _first_rows(source, quotes=False), failure)
+        return Samples(quoted, quoted)
+    unquoted, other = _first_rows(source, quotes=False)
+    if failure is not None and other is not None:
+        raise failure
+    return Samples(quoted, unquoted, failure)
 
 
-def _first_rows(source: Source, *, quotes: bool) -> list[Row]:
-    with closing(source.rows(quotes)) as rows:
-        first = list(islice(rows, _SAMPLE_ROWS))
+def _first_rows(source: Source, *, quotes: bool) -> tuple[list[Row], DataError | None]:
+    """The first rows, and why there are none: where quotation marks are text, they look like quotes never closed."""
+    try:
+        with closing(source.rows(quotes)) as rows:
+            first = list(islice(rows, _SAMPLE_ROWS))
+    except DataError as error:
+        return [], error
     good = [row for row in first if isinstance(row, Row)]
     if not first:
-        raise DataError(f"{source.label}: there is not one row in it.")
+        return [], DataError(f"{source.label}: there is not one row in it.")
     if not good and isinstance(first[0], Rejected):
-        raise DataError(f"{first[0].place}: {first[0].detail} None of the first {len(first)} rows can be parsed.")
-    return good
+        why = f"{first[0].place}: {first[0].detail} None of the first {len(first)} rows can be parsed."
+        return [], DataError(why)
+    return good, None
 
 
 def check_quarantine(quarantine: Path | None, sources: Sequence[Source]) -> None:

@@ -1,5 +1,6 @@
 """Files into rows: which container a file is, by its first bytes, and the rows in it, lazily."""
 
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ class FileSource:
                 raise DataError("the file is empty.")
             if wide:
                 start = head.decode("utf-16", errors="ignore").lstrip("\ufeff \t\r\n").encode()
-            elif b"\0" in head:
-                raise DataError("this is neither text (it holds NUL bytes) nor Parquet.")
+            elif head.count(0) * 10 > len(head):
+                raise DataError("this is neither text (it is full of NUL bytes) nor Parquet.")
             read = unquoted_rows
             if start.startswith(b"["):
                 read = array_rows
@@ -80,7 +81,7 @@ def _named(label: str) -> Generator[None]:
         yield
     except FileNotFoundError:
         raise DataError(f"{label}: there is no such file.") from None
-    except (EOFError, OSError) as error:  # gzip's own errors are among them: a cut or damaged stream
+    except (EOFError, OSError, zlib.error) as error:  # gzip's own errors are among them: a cut or damaged stream
         raise DataError(
             f"{label}: it can't be read to its end ({error}). Is it cut off or damaged? Copy it again."
         ) from None

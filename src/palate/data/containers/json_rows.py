@@ -141,7 +141,7 @@ def array_rows(lines: Iterator[str], label: str) -> Generator[Row | Rejected]:
 
 def _line(line: str, place: Place) -> Row | Rejected:
     try:
-        return _row(_DECODER.decode(line), place)
+        return _row(_DECODER.decode(line.strip(_SPACE)), place)
     except (ValueError, RecursionError) as error:
         return Rejected(place, "not JSON", f"the line is not whole JSON: {_why(error)}.", line.rstrip("\r\n"))
 
@@ -154,5 +154,5 @@ def _row(found: object, place: Place) -> Row | Rejected:
 
 def _why(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at column {error.colno}"
+        return f"{error.msg.removesuffix(' at')} at column {error.colno}"
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -11,6 +11,11 @@ from palate.records import RankedList
 Record = TypeVar("Record")
 
 
+def mostly(sample: Sequence[Row], holds: Callable[[Row], bool]) -> bool:
+    """Whether something holds for at least half of the rows: a broken row among the first is no other format."""
+    return 2 * sum(map(holds, sample)) >= len(sample)
+
+
 def each(rows: Iterable[Row], parse: Callable[[Row], Record]) -> Iterator[Record | Rejected]:
     """Parse row by row; a BadRowError becomes a Rejected in its place."""
     for row in rows:

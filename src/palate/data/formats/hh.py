@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from palate.data.fields import as_asked, has, text
-from palate.data.formats.build import each, finish
+from palate.data.formats.build import each, finish, mostly
 from palate.data.rows import BadRowError, Rejected, Row
 from palate.records import Message, Prompt, RankedList, Role
 
@@ -32,8 +32,8 @@ class HH:
 
     def matches(self, sample: Sequence[Row]) -> bool:
         """Any first row whose prompt, or else whose chosen transcript, starts with a human turn."""
-        paired = all({"chosen", "rejected"} <= row.values.keys() for row in sample)
-        return paired and any(_is_transcript(row.values.get("prompt") or row.values["chosen"]) for row in sample)
+        paired = mostly(sample, lambda row: {"chosen", "rejected"} <= row.values.keys())
+        return paired and any(_is_transcript(row.values.get("prompt") or row.values.get("chosen")) for row in sample)
 
     def read(self, rows: Iterable[Row]) -> Iterator[RankedList | Rejected]:
         """One list of two per row."""

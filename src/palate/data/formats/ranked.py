@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from palate.data.fields import as_number, as_turns_or_text, has, items, number, show, text, value
-from palate.data.formats.build import each, finish
+from palate.data.formats.build import each, finish, mostly
 from palate.data.rows import BadRowError, Rejected, Row
 from palate.records import RankedList
 
@@ -30,10 +30,10 @@ class Ranked:
     quotes = True
 
     def matches(self, sample: Sequence[Row]) -> bool:
-        """A prompt, responses, and an order in every row."""
-        return all(
-            {"prompt", "responses"} <= row.values.keys() and bool({"ranks", "grades"} & row.values.keys())
-            for row in sample
+        """A prompt, responses, and an order in the rows."""
+        return mostly(
+            sample,
+            lambda row: {"prompt", "responses"} <= row.values.keys() and bool({"ranks", "grades"} & row.values.keys()),
         )
 
     def read(self, rows: Iterable[Row]) -> Iterator[RankedList | Rejected]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from palate.data.fields import as_asked, as_text, as_turns, as_turns_or_text, has, number, value
-from palate.data.formats.build import each, finish
+from palate.data.formats.build import each, finish, mostly
 from palate.data.formats.hh import HH
 from palate.data.prefixes import common_start
 from palate.data.rows import BadRowError, Rejected, Row
@@ -38,15 +38,15 @@ class TRL:
     quotes = True
 
     def matches(self, sample: Sequence[Row]) -> bool:
-        """Both sides in every row, and a prompt: in its column or at the start of both sides."""
-        if not all(side in row.values for row in sample for side in _SIDES) or HH().matches(sample):
+        """Both sides, and a prompt: in its column or at the start of both sides."""
+        if not mostly(sample, lambda row: {"chosen", "rejected"} <= row.values.keys()) or HH().matches(sample):
             return False
         if any("prompt" in row.values for row in sample):
             return True
-        if any(isinstance(row.values["chosen"], list | tuple) for row in sample):
+        if any(isinstance(row.values.get("chosen"), list | tuple) for row in sample):
             return True
         elsewhere = any(_PROMPTS_ELSEWHERE & row.values.keys() for row in sample)
-        return not elsewhere and 2 * sum(map(_shares_a_word, sample)) > len(sample)
+        return not elsewhere and mostly(sample, _shares_a_word)
 
     def read(self, rows: Iterable[Row]) -> Iterator[RankedList | Rejected]:
         """One list of two per row."""
@@ -106,7 +106,7 @@ def _response(turns: Prompt, name: str) -> str:
 
 
 def _shares_a_word(row: Row) -> bool:
-    chosen, rejected = row.values["chosen"], row.values["rejected"]
+    chosen, rejected = row.values.get("chosen"), row.values.get("rejected")
     if not isinstance(chosen, str) or not isinstance(rejected, str):
         return False
     start = chosen[: common_start(chosen, rejected)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from palate.data.fields import text
-from palate.data.formats.build import each, finish
+from palate.data.formats.build import each, finish, mostly
 from palate.data.rows import BadRowError, Rejected, Row
 from palate.records import Message, Prompt, RankedList
 
@@ -30,7 +30,7 @@ class UKP:
 
     def matches(self, sample: Sequence[Row]) -> bool:
         """The four columns and no other."""
-        return all(frozenset(row.values) == _USED for row in sample)
+        return mostly(sample, lambda row: frozenset(row.values) == _USED)
 
     def read(self, rows: Iterable[Row]) -> Iterator[RankedList | Rejected]:
         """One list of two per row."""
