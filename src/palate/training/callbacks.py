@@ -1,0 +1,99 @@
+"""What happens beside the steps: the history file, the progress bar, early stopping."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+
+class HistoryFile(TrainerCallback):
+    """One line of JSON per log entry; a resumed run writes it anew from what its snapshot knew."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the file."""
+        if state.is_world_process_zero:
+            self.path.write_text("".join(_line(entry) for entry in state.log_history), encoding="utf-8")
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Add the newest entry."""
+        if state.is_world_process_zero:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(state.log_history[-1]))
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry) + "\n"
+
+
+class ProgressBar(TrainerCallback):
+    """Steps, loss, accuracy and the time left, on a terminal's standard error; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"),
+        )  # fmt: skip
+        console = Console(stderr=True)
+        self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self.task: TaskID | None = None
+        self.figures: dict[str, str] = {}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Show the bar."""
+        if state.is_world_process_zero:
+            self.progress.start()
+            self.task = self.progress.add_task(
+                "training", total=state.max_steps, completed=state.global_step, figures=""
+            )
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Move on."""
+        newest = state.log_history[-1]
+        for name, shown in (("loss", "loss"), ("eval_accuracy", "accuracy")):
+            if name in newest:
+                self.figures[shown] = f"{shown} {newest[name]:.3f}"
+        if self.task is not None:
+            self.progress.update(self.task, completed=state.global_step, figures="  ".join(self.figures.values()))
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Leave the last state on the screen."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back, also after an error."""
+        self.progress.stop()
+
+
+class EarlyStop(TrainerCallback):
+    """Stop after `patience` evaluations without a better one. It reads the history, so a resumed run counts on."""
+
+    def __init__(self, metric: str, patience: int):
+        self.metric = f"eval_{metric}"
+        self.patience = patience
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Count."""
+        sign = -1.0 if self.metric == "eval_loss" else 1.0
+        values = [sign * entry[self.metric] for entry in state.log_history if self.metric in entry]
+        if len(values) - 1 - values.index(max(values)) >= self.patience:
+            control.should_training_stop = True

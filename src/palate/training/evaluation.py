@@ -1,0 +1,89 @@
+"""Evaluation of rewards against ranks: accuracy with its interval, the longer-wins baseline beside it, and the loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+
+import torch
+
+from palate.metrics import Accuracy, longer_wins, pairwise_accuracy
+from palate.models import RewardModel
+from palate.training.batch import TokenList
+from palate.training.objective import list_losses
+from palate.training.settings import FitSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good a model's rewards are on some lists.
+
+    Attributes:
+        accuracy: share of pairs in the right order, a tie counted as a half, with intervals drawn by prompts.
+        longer_wins: the same of the rule that the longer response (in tokens) is better.
+        loss: mean over the lists, by weight, of the ranking loss (and the center loss).
+        reward_mean: over all responses.
+        reward_std: over all responses; 1 where they are all equal, so that it may divide.
+        lists: how many there were.
+    """
+
+    accuracy: Accuracy
+    longer_wins: Accuracy
+    loss: float
+    reward_mean: float
+    reward_std: float
+    lists: int
+
+    def numbers(self) -> dict[str, float]:
+        """The main figures, for logs and early stopping."""
+        return {
+            "accuracy": self.accuracy.by_pair,
+            "accuracy_low": self.accuracy.by_pair_interval.low,
+            "accuracy_high": self.accuracy.by_pair_interval.high,
+            "accuracy_by_list": self.accuracy.by_list,
+            "longer_wins": self.longer_wins.by_pair,
+            "loss": self.loss,
+            "reward_mean": self.reward_mean,
+            "reward_std": self.reward_std,
+            "pairs": self.accuracy.pairs,
+        }
+
+
+def evaluate_rewards(
+    rewards: Sequence[Sequence[float]], lists: Sequence[TokenList], settings: FitSettings
+) -> Evaluation:
+    """Judge rewards that are there already.
+
+    Args:
+        rewards: [lists][k].
+        lists: what they were given for.
+        settings: the loss.
+
+    Raises:
+        DataError: no pair of different rank in any list.
+    """
+    ranks = [one.ranks for one in lists]
+    prompts = [one.prompt or f"list {at}" for at, one in enumerate(lists)]
+    lengths = [[len(sequence) for sequence in one.sequences] for one in lists]
+    members = [(at, index) for at, one in enumerate(rewards) for index in range(len(one))]
+    flat = [reward for one in rewards for reward in one]
+    losses = list_losses(torch.tensor(flat), members, lists, settings)
+    weights = torch.tensor([one.weight for one in lists])
+    return Evaluation(
+        accuracy=pairwise_accuracy(rewards, ranks, prompts=prompts),
+        longer_wins=longer_wins(lengths, ranks, prompts=prompts),
+        loss=float((weights * losses).sum() / weights.sum()),
+        reward_mean=fmean(flat),
+        reward_std=pstdev(flat) or 1.0,
+        lists=len(lists),
+    )
+
+
+def evaluate_model(model: RewardModel, lists: Sequence[TokenList], settings: FitSettings) -> Evaluation:
+    """Score lists and judge the rewards.
+
+    Raises:
+        DataError: no pair of different rank in any list.
+        NonFiniteError: a reward that is NaN or infinite.
+    """
+    rewards = model.score_ids([one.sequences for one in lists], settings.tokens_per_row)
+    return evaluate_rewards(rewards, lists, settings)

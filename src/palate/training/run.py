@@ -1,0 +1,207 @@
+"""train: a whole run, from files of rankings to a checkpoint that scores."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from palate.checkpoints import Contract, refuse_existing, save_checkpoint
+from palate.data import ReadResult, fingerprint, read_lists, split_by_prompt
+from palate.data.prefixes import distinct_prefixes
+from palate.data.split import prompt_key
+from palate.errors import ConfigError, DataError, StorageError
+from palate.records import RankedList
+from palate.tokens import Renderer
+from palate.training.card import CONFIG_FILE, CURVES_FILE, HISTORY_FILE, draw_curves, model_card
+from palate.training.config import TrainConfig
+from palate.training.evaluation import Evaluation
+from palate.training.fit import ADAPTER, Fit, fit
+from palate.training.lists import Rendering, render_lists
+from palate.training.load import dump_config
+from palate.training.settings import PairwiseLoss
+from palate.training.snapshots import snapshots
+from palate.training.start import Beginning, begin
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run gave.
+
+    Attributes:
+        out: the checkpoint's folder.
+        contract: as saved there.
+        evaluation: of the saved weights on the lists kept out; None where there are none.
+        fit: steps, history and time.
+        data: what was read and left out, in words.
+    """
+
+    out: Path
+    contract: Contract
+    evaluation: Evaluation | None
+    fit: Fit
+    data: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The lists of a run: those that train and those that judge, and how they came about."""
+
+    read: ReadResult
+    train: list[RankedList]
+    evaluation: list[RankedList]
+    shared: int
+
+
+def train(config: TrainConfig, say: Say | None = None) -> TrainResult:
+    """Train a reward model and save it, with its model card, settings and history.
+
+    While it goes on, snapshots and trackers' files are in `OUT.run`; after success only trackers' files stay there.
+
+    Args:
+        config: every setting.
+        say: told in a line what was found and decided, as it happens.
+
+    Returns:
+        Where the checkpoint is and how good it is.
+
+    Raises:
+        DataError: files that cannot be read as rankings, or nothing in them to learn from. Before any step.
+        ConfigError: settings at odds with each other, with the model or with an unfinished run. Before any step.
+        ModelError: a model that cannot be turned into a reward model. Before any step.
+        TokenPolicyError: no end token that is certain. Before any step.
+        NonFiniteError: a loss, gradient or reward that is NaN or infinite; the message names the lists.
+        StorageError: the place is taken, or the disk is full; nothing half-written is left at `out`.
+    """
+    say = say or _silent
+    out = Path(config.out).expanduser()
+    run = out.with_name(f"{out.name}.run")
+    _check_places(config, out, run)
+    sides = read_sides(config)
+    say(
+        f"read {sides.read.read} rows ({sides.read.format}): {len(sides.train)} lists to train on, {len(sides.evaluation)} kept out"
+    )
+    beginning = begin(config)
+    training, evaluation = _render(config, sides, beginning)
+    data = _account(sides, training)
+    say(f"{data['trains on']}; {data['tokens']}; left out: {data['left out']}")
+    say(f"{beginning.note}; {beginning.model.path.kind} path: {beginning.model.path.reason}")
+    if config.overwrite:
+        shutil.rmtree(run, ignore_errors=True)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / CONFIG_FILE).write_text(dump_config(config), encoding="utf-8")
+    try:
+        done = fit(
+            beginning.model,
+            training.lists,
+            config,
+            run,
+            evaluation=() if evaluation is None else evaluation.lists,
+            resume=config.resume,
+            new_token=beginning.new_token,
+        )
+    except OSError as error:
+        raise StorageError(
+            f"{run} cannot be written: {error.strerror or error}. The newest complete snapshot there can be resumed."
+        ) from error
+    return _finish(config, (out, run), beginning, sides, data, done)
+
+
+def read_sides(config: TrainConfig) -> Sides:
+    """Read the data and split it by prompt, or read the evaluation's own.
+
+    Raises:
+        DataError: nothing to read, a bad row, or a side without lists.
+    """
+    quarantine = Path(config.quarantine) if config.quarantine else None
+    read = read_lists(list(config.data), format=config.format, on_bad_row=config.on_bad_row, quarantine=quarantine)
+    lists = read.lists[: config.limit]
+    if not config.eval_data:
+        training, evaluation = split_by_prompt(lists, config.eval_fraction, config.seed)
+        return Sides(read, training, evaluation, 0)
+    judged = read_lists(list(config.eval_data), format=config.format, on_bad_row=config.on_bad_row).lists
+    kept_out = {prompt_key(one.prompt) for one in judged}
+    training = [one for one in lists if prompt_key(one.prompt) not in kept_out]
+    if not training:
+        raise DataError(
+            f"every prompt of {', '.join(config.data)} is in eval_data too, so nothing is left to train on."
+        )
+    return Sides(read, training, judged, len(lists) - len(training))
+
+
+def _render(config: TrainConfig, sides: Sides, beginning: Beginning) -> tuple[Rendering, Rendering | None]:
+    renderer = Renderer(beginning.tokenizer, beginning.policy)
+    ties = isinstance(config.loss, PairwiseLoss) and config.loss.ties == "half"
+    training = render_lists(sides.train, renderer, with_prompts=config.lm_weight > 0, ties_train=ties)
+    return training, render_lists(sides.evaluation, renderer) if sides.evaluation else None
+
+
+def _check_places(config: TrainConfig, out: Path, run: Path) -> None:
+    if not config.overwrite:
+        refuse_existing(out)
+    if snapshots(run) and not (config.resume or config.overwrite):
+        raise ConfigError(f"{run} holds an unfinished run. Set resume to go on with it, or overwrite to start anew.")
+    parent = next(place for place in (out.parent, *out.parent.parents) if place.exists())
+    if not parent.is_dir():
+        raise StorageError(f"{out} cannot be made: {parent} is a file.")
+
+
+def _account(sides: Sides, training: Rendering) -> dict[str, str]:
+    whole = sum(len(ids) for one in training.lists for ids in one.sequences)
+    distinct = sum(distinct_prefixes(one.sequences) for one in training.lists)
+    responses = sum(len(one.ranks) for one in training.lists)
+    left_out = [f"{count} rows: {reason}" for reason, count in sides.read.skipped.items()]
+    left_out += [f"{count} lists: {reason}" for reason, count in training.dropped.items()]
+    left_out += [f"{count} responses: {reason}" for reason, count in training.dropped_responses.items()]
+    if sides.shared:
+        left_out.append(f"{sides.shared} lists: their prompts are kept out for evaluation")
+    return {
+        "read": f"{sides.read.read} rows from {', '.join(sides.read.files)} ({sides.read.format})",
+        "left out": "; ".join(left_out) or "nothing",
+        "trains on": f"{len(training.lists)} lists, {responses} responses, {training.pairs} pairs",
+        "tokens": f"{distinct} distinct of {whole} ({whole / distinct:.2f} times as many without shared prefixes)",
+        "cut": f"{training.cut_lists} lists had a text cut to fit max_tokens",
+        "evaluates on": f"{len(sides.evaluation)} lists of other prompts",
+    }
+
+
+def _finish(
+    config: TrainConfig, places: tuple[Path, Path], beginning: Beginning, sides: Sides, data: dict[str, str], done: Fit
+) -> TrainResult:
+    (out, run), model, judged = places, beginning.model, done.evaluation
+    contract = Contract(beginning.policy, model.pooling, data_fingerprint=fingerprint(sides.train))
+    if judged is not None:
+        contract = contract.with_reference(judged.reward_mean, judged.reward_std)
+    if done.is_main:
+        how = {
+            "steps": str(done.steps),
+            "time": f"{done.seconds:.0f} s" + (f" from step {done.resumed_from} on" if done.resumed_from else ""),
+            "path": f"{model.path.kind}: {model.path.reason}",
+        }
+        extras: dict[str, str | bytes] = {
+            CONFIG_FILE: dump_config(config.model_copy(update={"resume": False, "overwrite": False})),
+            HISTORY_FILE: (run / HISTORY_FILE).read_text(encoding="utf-8"),
+            CURVES_FILE: draw_curves(done.history, judged),
+        }
+        adapter = run / ADAPTER
+        if adapter.is_dir():
+            extras |= {f"{ADAPTER}/{path.name}": path.read_bytes() for path in adapter.iterdir() if path.is_file()}
+        contract = save_checkpoint(
+            model, beginning.tokenizer, contract, out, overwrite=config.overwrite, extras=extras,
+            card=lambda saved: model_card(config, saved, judged, data, how),
+        )  # fmt: skip
+        _clear(run, keep=bool(config.report_to))
+    return TrainResult(out, contract, judged, done, data)
+
+
+def _clear(run: Path, *, keep: bool) -> None:
+    """A finished run's snapshots are of no more use; what trackers wrote is."""
+    for folder in snapshots(run):
+        shutil.rmtree(folder)
+    if not keep:
+        shutil.rmtree(run)
+
+
+def _silent(_line: str) -> None:
+    return

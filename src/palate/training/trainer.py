@@ -1,0 +1,221 @@
+"""ListTrainer: transformers' Trainer, whose steps are ranked lists packed into rows."""
+
+import contextlib
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from palate.errors import CheckpointError, NonFiniteError
+from palate.models import RewardModel
+from palate.training.batch import Lists, StepBatch, StepPlanner, StepSampler, TokenList
+from palate.training.evaluation import Evaluation, evaluate_rewards
+from palate.training.objective import Objective
+from palate.training.settings import FitSettings
+from palate.training.snapshots import MANIFEST, PREFIX, rotate, seal
+from palate.trie import plan_rows
+
+WEIGHTS = "model.safetensors"
+
+
+class ListTrainer(Trainer):
+    """Steps of lists: rows run one after the other, each with its backward pass, and their gradients add up to the step's."""
+
+    def __init__(
+        self,
+        model: RewardModel,
+        args: TrainingArguments,
+        settings: FitSettings,
+        train: Sequence[TokenList],
+        evaluation: Sequence[TokenList] = (),
+        callbacks: Sequence[TrainerCallback] = (),
+        facts: Mapping[str, Any] | None = None,
+    ):
+        """Make a trainer.
+
+        Args:
+            model: changed in place.
+            args: what transformers needs to know, made from the settings.
+            settings: palate's own.
+            train: the lists to learn from.
+            evaluation: the lists to judge on.
+            callbacks: beside those that `args.report_to` asks for.
+            facts: what makes this run this run; kept in its snapshots.
+        """
+        self.settings = settings
+        self.reward_model = model
+        self.evaluation_lists = list(evaluation)
+        self.last_evaluation: Evaluation | None = None
+        self.facts = dict(facts or {})
+        self._batch_ids: tuple[str, ...] = ()
+        super().__init__(
+            model=Objective(model, settings),
+            args=args,
+            train_dataset=Lists(train),
+            eval_dataset=Lists(evaluation) if evaluation else None,
+            callbacks=list(callbacks),
+        )
+        self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> DataLoader[TokenList]:
+        """Every process reads every step's lists and plans its own share, so nothing is dealt out by accelerate."""
+        data = self.train_dataset
+        assert isinstance(data, Lists)
+        sampler = StepSampler(
+            len(data), self.settings.lists_per_step, self._epoch, self.settings.seed if self.settings.shuffle else None
+        )
+        return DataLoader(
+            data,
+            batch_sampler=sampler,
+            collate_fn=StepPlanner(self.settings.tokens_per_row, self.args.process_index, self.args.world_size),
+            num_workers=self.settings.dataloader_workers,
+            generator=torch.Generator(),  # of its own: the global one belongs to dropout, and a resumed run restores it
+        )
+
+    def _epoch(self) -> int:
+        assert isinstance(self.train_dataset, Lists)
+        return self.state.global_step // -(-len(self.train_dataset) // self.settings.lists_per_step)
+
+    def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:  # noqa: ARG002
+        """Forward and backward of all rows of one step.
+
+        Returns:
+            The step's loss, such that the mean over the processes is that of all its lists.
+
+        Raises:
+            NonFiniteError: the loss is NaN or infinite; the message names the lists.
+        """
+        batch: StepBatch = inputs
+        self._batch_ids = batch.ids
+        model.train()
+        rows = [(row, batch.lists) for row in batch.rows]
+        # with several processes every one must run as often as the others, or collectives would wait for ever
+        rows += [(_idle_row(self.train_dataset), ())] * (self._most_rows(len(rows)) - len(rows))
+        scale = self.args.world_size / batch.total_weight
+        total = torch.zeros((), device=self.args.device)
+        for at, (row, lists) in enumerate(rows):
+            last = at == len(rows) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model=model):
+                loss = model(row, lists) * scale
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        if not math.isfinite(float(total)):
+            raise NonFiniteError(
+                _non_finite("the loss", float(total), self.state.global_step, batch.ids, self.settings)
+            )
+        return total
+
+    def _most_rows(self, mine: int) -> int:
+        if self.args.world_size == 1:
+            return mine
+        count = torch.tensor(mine, device=self.args.device)
+        torch.distributed.all_reduce(count, torch.distributed.ReduceOp.MAX)
+        return max(1, int(count))
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """The gradient's norm, before any weight is changed by it.
+
+        Raises:
+            NonFiniteError: it is NaN or infinite; the message names the lists.
+        """
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if not math.isfinite(float(norm)):
+            raise NonFiniteError(
+                _non_finite("the gradient's norm", float(norm), self.state.global_step, self._batch_ids, self.settings)
+            )
+        return norm
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: Any = None,
+        metric_key_prefix: str = "eval",  # noqa: ARG002
+    ) -> dict[str, float]:
+        """Score the evaluation lists, each process its share, and judge the rewards."""
+        lists = self.evaluation_lists
+        mine = lists[self.args.process_index :: self.args.world_size]
+        rewards = (
+            self.reward_model.score_ids([one.sequences for one in mine], self.settings.tokens_per_row) if mine else []
+        )
+        if self.args.world_size > 1:
+            shares: list[Any] = [None] * self.args.world_size
+            torch.distributed.all_gather_object(shares, rewards)
+            rewards = [shares[at % len(shares)][at // len(shares)] for at in range(len(lists))]
+        self.last_evaluation = evaluate_rewards(rewards, lists, self.settings)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.last_evaluation.numbers().items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Of a step: 6 per parameter and distinct token (Kaplan et al. 2020, table 1), embeddings left out."""
+        backbone: Any = self.reward_model.backbone
+        return 6 * inputs.tokens * backbone.num_parameters(exclude_embeddings=True)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Write a snapshot with transformers' means, seal it, and only then remove older ones."""
+        folder = Path(self.args.output_dir) / f"{PREFIX}{self.state.global_step}"
+        if self.args.should_save and folder.exists():  # half-written by a run that was killed
+            (folder / MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+        self.accelerator.wait_for_everyone()
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            seal(folder, {"step": self.state.global_step, "processes": self.args.world_size, **self.facts})
+            best = self.state.best_model_checkpoint
+            rotate(folder.parent, self.settings.keep_snapshots, Path(best) if best else None)
+        self.accelerator.wait_for_everyone()
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
+        """The weights that training changes, as safetensors; no pickled arguments beside them."""
+        folder = Path(output_dir or self.args.output_dir or ".")
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: weight.detach().contiguous() for name, weight in self._changing().items()}, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002
+        """Put a snapshot's weights into the model.
+
+        Raises:
+            CheckpointError: they are not the weights of this model.
+        """
+        saved, own = load_file(Path(resume_from_checkpoint) / WEIGHTS), self._changing()
+        if at_odds := sorted(saved.keys() ^ own.keys()):
+            raise CheckpointError(
+                f"{resume_from_checkpoint} holds other weights than this run trains ({', '.join(at_odds[:3])} ...)."
+            )
+        with torch.no_grad():
+            for name, weight in own.items():
+                weight.copy_(saved[name])
+
+    def _load_best_model(self) -> None:
+        """The best evaluation's weights, for the end of a run with early stopping."""
+        if self.state.best_model_checkpoint is not None:
+            self._load_from_checkpoint(self.state.best_model_checkpoint)
+
+    def _changing(self) -> dict[str, Tensor]:
+        """What training changes: parameters with gradients, shared ones once, and buffers."""
+        trained = {name: weight for name, weight in self.reward_model.named_parameters() if weight.requires_grad}
+        persistent = self.reward_model.state_dict().keys()
+        return trained | {name: value for name, value in self.reward_model.named_buffers() if name in persistent}
+
+
+def _idle_row(dataset: Any) -> Any:
+    (row,) = plan_rows([[list(dataset[0].sequences[0][:1])]], 1)
+    return row
+
+
+def _non_finite(what: str, value: float, step: int, ids: Sequence[str], settings: FitSettings) -> str:
+    shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+    return (
+        f"{what} is {value} in step {step + 1}, on the lists {shown}. The weights are as before this step. The learning rate is "
+        f"{settings.learning_rate}: a lower one, a longer warm-up or max_grad_norm may help; else look at these lists' texts."
+    )
