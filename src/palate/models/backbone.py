@@ -47,7 +47,7 @@ def load_backbone(
     if init == "random":
         state = torch.random.get_rng_state()
         torch.manual_seed(seed)
-        model = auto.from_config(config, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False)
+        model: Any = auto.from_config(config, dtype=dtype, trust_remote_code=False)
         torch.random.set_rng_state(state)
     elif init == "weights":
         _require_weights(path)
@@ -56,7 +56,7 @@ def load_backbone(
         raise UsageError(f"init is {init!r}; it can be 'weights' or 'random'.")
     if not with_lm_head:
         return model, None
-    head = model.get_output_embeddings()
+    head: Any = model.get_output_embeddings()
     if head is None:
         raise ModelError(f"{path}: {type(model).__name__} has no language-model head; set lm_weight to 0.")
     return model.base_model, head
@@ -111,7 +111,6 @@ def _load(auto: Any, path: str | Path, config: Any, dtype: torch.dtype) -> nn.Mo
                 path,
                 config=config,
                 dtype=dtype,
-                attn_implementation="sdpa",
                 trust_remote_code=False,
                 use_safetensors=True,
                 output_loading_info=True,
@@ -122,14 +121,15 @@ def _load(auto: Any, path: str | Path, config: Any, dtype: torch.dtype) -> nn.Mo
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(
-            f"{path}: {len(missing)} of the backbone's weights are not in the checkpoint ({', '.join(missing[:3])} ...). "
+            f"{path}: {len(missing)} of the backbone's weights are not in the checkpoint "
+            f"({', '.join(missing[:3])} ...). "
             "transformers would have drawn them at random."
         )
     if mismatched := sorted(report["mismatched_keys"]):
         name, found, wanted = mismatched[0]
         raise ModelError(
-            f"{path}: {name} is {list(found)} in the weights, but {list(wanted)} by config.json ({len(mismatched)} such weights). "
-            "The config and the weights are not of one model."
+            f"{path}: {name} is {list(found)} in the weights, but {list(wanted)} by config.json ({len(mismatched)} "
+            "such weights). The config and the weights are not of one model."
         )
     return model
 

@@ -1,4 +1,7 @@
-"""The fallback: each sequence on its own, in length-sorted, right-padded batches. Exact for every causal model and encoder."""
+"""The fallback: each sequence on its own, in length-sorted, right-padded batches.
+
+Exact for every causal model and every encoder that respects its attention mask.
+"""
 
 import inspect
 from collections.abc import Sequence
@@ -79,8 +82,14 @@ def _forward(backbone: nn.Module, sequences: Sequence[Tensor]) -> Tensor:
 def is_decoder(backbone: nn.Module) -> bool:
     """Whether the model attends backwards only: encoders take the padding id for positions, and no cache flag."""
     config: Any = backbone.config
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
 
     if getattr(config, "is_decoder", False):
         return True
-    return config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return (
+        config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        and config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    )

@@ -1,10 +1,10 @@
 """The proof at load: one tiny trie computed both ways decides whether a model may take the trie path.
 
-A list of good architectures rots; a proof does not. The control keeps it honest: the same row under a plain causal mask, as
-if the structure were ignored, must differ by far more than the two right ways differ from each other.
+A list of good architectures rots; a proof does not. The control keeps it honest: the same row under a plain causal
+mask, as if the structure were ignored, must differ by far more than the two right ways differ from each other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -43,7 +43,7 @@ def prove(backbone: nn.Module) -> ExecutionPath:
         backbone: a transformers model; its attention implementation is left at the one that the answer names.
 
     Returns:
-        The path to take. No difference of implementation is an error: what cannot take the trie path is computed padded.
+        The path to take. What cannot take the trie path is no error: it is computed padded, and the reason says why.
     """
     register_attention()
     if not hasattr(backbone, "set_attn_implementation"):
@@ -87,7 +87,9 @@ def _compare(backbone: nn.Module, sequences: list[list[int]]) -> ExecutionPath:
     except ModelError as error:
         return ExecutionPath("padded", str(error).rstrip("."))
     except (TypeError, ValueError, RuntimeError, IndexError, AttributeError) as error:
-        return ExecutionPath("padded", f"a packed row fails in {type(backbone).__name__}: {str(error).splitlines()[0][:120]}")
+        return ExecutionPath(
+            "padded", f"a packed row fails in {type(backbone).__name__}: {str(error).splitlines()[0][:120]}"
+        )
     difference, changed, largest = 0.0, 0.0, 1e-30
     for states, path in zip(alone, row.paths, strict=True):
         at = torch.cat([torch.arange(start, stop, device=device) for start, stop in path])
@@ -110,7 +112,7 @@ def _alone(backbone: Any, ids: list[int], device: torch.device) -> Tensor:
 
 
 def _probe(backbone: Any) -> list[list[int]]:
-    """A tree of three levels: a prompt, two turns, two and three endings, of different lengths; ids spread over the vocabulary."""
+    """A tree of three levels: a prompt, two turns, two and three endings; ids from the upper vocabulary."""
     vocab = backbone.get_input_embeddings().weight.shape[0]
     draw = np.random.default_rng(0)
 
@@ -128,10 +130,13 @@ def _without_structure(row: TrieRow) -> TrieRow:
 
 
 @contextmanager
-def _narrow_windows(backbone: nn.Module) -> Iterator[None]:
+def _narrow_windows(backbone: nn.Module) -> Generator[None]:
     """Narrow every sliding window and attention chunk, in the config and in the layers, for the length of a probe."""
     names = ("sliding_window", "attention_chunk_size")
-    holders: list[Any] = [*{id(c): c for c in (getattr(m, "config", None) for m in backbone.modules())}.values(), *backbone.modules()]
+    holders: list[Any] = [
+        *{id(c): c for c in (getattr(m, "config", None) for m in backbone.modules())}.values(),
+        *backbone.modules(),
+    ]
     before = [
         (holder, name, value)
         for holder in holders

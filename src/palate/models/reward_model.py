@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from palate.errors import NonFiniteError
+from palate.models.linear import use_onednn
 from palate.models.padded import padded_hidden, sequences_of
 from palate.models.pooling import Pooling, pool
 from palate.models.proof import ExecutionPath, prove, run_row, use_attention
@@ -43,12 +44,16 @@ class RewardModel(nn.Module):
         path: how rows are computed, and why; proved when the model is made.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Linear, pooling: Pooling = "end", lm_head: nn.Module | None = None):
+    def __init__(
+        self, backbone: nn.Module, head: nn.Linear, pooling: Pooling = "end", lm_head: nn.Module | None = None
+    ):
+        """Put the parts together, and prove which path the backbone may take."""
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.lm_head = lm_head
         self.pooling: Pooling = pooling
+        use_onednn(backbone)
         self.path: ExecutionPath = prove(backbone)
 
     @property
@@ -149,6 +154,6 @@ def _require_finite(rewards: Sequence[Sequence[float]]) -> None:
         for index, value in enumerate(values):
             if not float("-inf") < value < float("inf"):
                 raise NonFiniteError(
-                    f"the reward of response {index} of list {at} is {value}. Check the weights for NaN (`palate inspect`), and "
+                    f"the reward of response {index} of list {at} is {value}. Check the weights for NaN, and "
                     "float16 for overflow: bfloat16 or float32 has the range."
                 )

@@ -38,7 +38,7 @@ def trie_attention(
         key: [1, kv_heads, seq, dim].
         value: [1, kv_heads, seq, value_dim].
         attention_mask: must be None: the plan holds the structure.
-        options: what transformers passes on: `scaling`, `dropout`, `sliding_window`, `softcap`, `s_aux`, and `palate_row`.
+        options: what transformers passes on: `scaling`, `dropout`, `sliding_window`, `softcap`, `s_aux`; `palate_row`.
 
     Raises:
         ModelError: the model did not pass the plan on, or asks for something that no backend computes exactly.
@@ -65,7 +65,7 @@ def trie_attention(
 
 
 def _one_dtype(*states: Tensor) -> tuple[Tensor, ...]:
-    """Under autocast, rotary embeddings leave queries and keys in float32 beside values in bfloat16; SDPA casts, and so do we."""
+    """Under autocast, rotary embeddings leave queries in float32 beside values in bfloat16; SDPA casts, so do we."""
     device = states[0].device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states[-1].dtype
     return tuple(part.to(dtype) for part in states)

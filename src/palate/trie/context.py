@@ -57,7 +57,7 @@ class RowContext:
     def visible(
         self, queries: Int[Tensor, "queries"], keys: Int[Tensor, "keys"], window: int | None = None
     ) -> Bool[Tensor, "queries keys"]:
-        """The predicate: query q sees key k iff k <= q < subtree_end[k], and within `window` positions if one is given."""
+        """The predicate: query q sees key k iff k <= q < subtree_end[k], and within `window` positions if given."""
         q, k = queries[:, None], keys[None, :]
         seen = (k <= q) & (q < self.subtree_end[k])
         if window is not None:
@@ -66,7 +66,7 @@ class RowContext:
         return seen
 
     def block_masks(self, window: int | None, dtype: torch.dtype) -> list[Tensor]:
-        """Per block the additive mask [queries, keys]: 0 where seen, -inf elsewhere. Made once a row, shared by all layers."""
+        """Per block the additive mask [queries, keys]: 0 where seen, -inf elsewhere; made once a row for all layers."""
         made = self._masks.get((window, dtype))
         if made is None:
             made = [self._additive(block, window, dtype) for block in self.blocks]

@@ -1,11 +1,11 @@
-"""The `flex` backend: FlexAttention with the trie's predicate, for CUDA. On CPU it runs forward only, enough to test it."""
+"""The `flex` backend: FlexAttention with the trie's predicate, for CUDA. On CPU forward only, enough to test it."""
 
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import AuxRequest, create_block_mask, flex_attention
 
 from palate.trie.context import RowContext
 
@@ -39,8 +39,10 @@ def flex_row_attention(
     block_mask = row.remember(("flex", window), lambda: _block_mask(row, window))
     attend: Any = row.remember("flex kernel", lambda: _kernel(query.device))
 
+    limit = softcap or 1.0
+
     def cap(score: Tensor, *_: Tensor) -> Tensor:
-        return softcap * torch.tanh(score / softcap)  # pyright: ignore[reportOptionalOperand]
+        return limit * torch.tanh(score / limit)
 
     output, extra = attend(
         query,
@@ -50,10 +52,10 @@ def flex_row_attention(
         block_mask=block_mask,
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
-        return_lse=True,
+        return_aux=AuxRequest(lse=True),
     )
     if sinks is not None:  # a sink only enlarges the softmax's denominator
-        output = output * torch.sigmoid(extra - sinks.reshape(1, -1, 1))[..., None].to(output.dtype)
+        output = output * torch.sigmoid(extra.lse - sinks.reshape(1, -1, 1))[..., None].to(output.dtype)
     return output.transpose(1, 2)
 
 
@@ -69,5 +71,5 @@ def _block_mask(row: RowContext, window: int | None) -> Any:
 
 
 def _kernel(device: torch.device) -> Any:
-    # Uncompiled, FlexAttention writes out the whole score matrix: on CPU that is what a test wants, on CUDA it is useless.
+    # Uncompiled, FlexAttention writes out the whole score matrix: enough for a test on CPU, useless on CUDA.
     return torch.compile(flex_attention, dynamic=True) if device.type == "cuda" else flex_attention

@@ -9,8 +9,8 @@ Lay out the trie of a list's sequences in depth-first order and three integers p
 The tries of many lists stand side by side in one row: `subtree_end` never reaches past its own trie, so no list sees
 another, and nothing is padded.
 
-In sorted order each sequence adds what it does not share with the one before it. Those tokens are contiguous: a *segment*.
-A segment's queries see a few ranges of earlier tokens (its ancestors) and, causally, the segment itself.
+In sorted order each sequence adds what it does not share with the one before it. Those tokens are contiguous: a
+*segment*. Its queries see a few ranges of earlier tokens (its ancestors) and, causally, the segment itself.
 """
 
 from collections.abc import Sequence
@@ -95,8 +95,8 @@ class _Trie:
 def plan_rows(lists: Sequence[Sequence[Ids]], tokens_per_row: int) -> list[TrieRow]:
     """Pack lists of sequences into rows of at most `tokens_per_row` tokens.
 
-    Lists keep their order and stay whole: a list larger than `tokens_per_row` has a row of its own. Neither the order of the
-    sequences in a list nor what else is in the row changes what a token sees.
+    Lists keep their order and stay whole: a list larger than `tokens_per_row` has a row of its own. Neither the order
+    of the sequences in a list nor what else is in the row changes what a token sees.
 
     Args:
         lists: per list its sequences of token ids, each of at least one token.

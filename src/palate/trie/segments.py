@@ -1,9 +1,9 @@
 """The `segments` backend: exact attention over a row of tries as a few plain matrix products a block, on any device.
 
-Why not one `scaled_dot_product_attention` a segment: on CPU its kernel ran at a tenth of the machine's matrix-product peak on
-segments of 50 to 400 tokens, its backward at less, and slicing with autograd writes a row-sized gradient for every slice.
-Here a block's scores are one batched product over the key-value heads (grouped queries stacked), and the backward writes
-straight into row-sized gradients. Probabilities are kept for the backward while they are few, else computed again.
+Why not one `scaled_dot_product_attention` a segment: on CPU its kernel ran at a tenth of the machine's matrix-product
+peak on segments of 50 to 400 tokens, its backward at less, and slicing with autograd writes a row-sized gradient for
+every slice. Here a block's scores are one batched product over the key-value heads (grouped queries stacked), and the
+backward writes straight into row-sized gradients. Probabilities are kept for it while they are few, else made again.
 """
 
 from typing import Any
@@ -23,7 +23,9 @@ class _SegmentAttention(torch.autograd.Function):
     """Queries [heads, seq, dim], keys and values [kv_heads, seq, dim] to outputs [seq, heads, value_dim]."""
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, row: RowContext, options: tuple[float, int | None]) -> Tensor:
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, row: RowContext, options: tuple[float, int | None]
+    ) -> Tensor:
         scale, window = options
         masks = row.block_masks(window, query.dtype)
         heads, seq, _ = query.shape
