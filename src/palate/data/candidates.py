@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from palate.data.fields import as_text, as_turns, as_turns_or_text, has, items, rest, text, value
+from palate.data.fields import as_asked, as_text, as_turns, as_turns_or_text, has, items, rest, text, value
 from palate.data.formats import FORMATS, Format, choose, named
 from palate.data.formats.build import each, mostly, row_id
 from palate.data.ledger import Ledger, OnBadRow
@@ -54,7 +54,7 @@ class CandidateRows:
             if not has(row, "responses") and "response" not in row.values:
                 prompt, responses = _last_turn(turns)
             else:
-                prompt, responses = as_turns_or_text(turns, "messages"), _responses(row)
+                prompt, responses = as_asked(turns, "messages"), _responses(row)
         else:
             prompt, responses = as_turns_or_text(value(row, "prompt"), "prompt"), _responses(row)
         return Candidates(prompt, responses, row_id(row), rest(row, _USED))
@@ -72,7 +72,7 @@ def _responses(row: Row) -> tuple[str, ...]:
 def _last_turn(turns: Prompt) -> tuple[Prompt, tuple[str, ...]]:
     if len(turns) < 2 or turns[-1].role != "assistant":
         raise BadRowError("no response", "'messages' does not end with an assistant turn after another turn.")
-    return as_turns_or_text(turns[:-1], "messages"), (turns[-1].content,)
+    return as_asked(turns[:-1], "messages"), (turns[-1].content,)
 
 
 class CandidateStream(Iterator[Candidates]):

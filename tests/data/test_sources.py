@@ -1,0 +1,146 @@
+"""What a name stands for: files, folders, globs, saved datasets, names on the Hub."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import datasets
+import pytest
+
+from palate.data import read_lists
+from palate.errors import DataError
+
+Write = Callable[..., Path]
+ROWS = [{"prompt": "p", "chosen": "a", "rejected": "b"}, {"prompt": "q", "chosen": "c", "rejected": "d"}]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    datasets.disable_progress_bars()
+    yield
+    datasets.enable_progress_bars()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+@pytest.fixture
+def splits(tmp_path: Path) -> Path:
+    both = {"train": datasets.Dataset.from_list(ROWS), "test": datasets.Dataset.from_list(ROWS[:1])}
+    datasets.DatasetDict(both).save_to_disk(tmp_path / "splits")
+    return tmp_path / "splits"
+
+
+def folder(path: Path) -> Path:
+    for name in ("b/data.jsonl", "a/data.jsonl", "a/notes.txt", ".cache/data.jsonl", "README.md"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+def test_a_folder_is_its_data_files_in_order_and_ids_tell_them_apart(tmp_path: Path) -> None:
+    result = read_lists(folder(tmp_path))
+    assert result.files == ("a/data.jsonl", "b/data.jsonl")
+    assert [one.id for one in result.lists] == [f"{file}:{line}" for file in result.files for line in (1, 2)]
+
+
+def test_a_glob_and_its_files_read_alike(tmp_path: Path) -> None:
+    folder(tmp_path)
+    by_glob = read_lists(str(tmp_path / "*" / "*.jsonl"))
+    by_name = read_lists([tmp_path / "a/data.jsonl", str(tmp_path / "b/data.jsonl")])
+    assert by_glob == by_name
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_that_file(jsonl: Write) -> None:
+    assert read_lists(jsonl(ROWS, "data[1].jsonl")).read == 2
+
+
+def test_one_file_named_twice_is_read_twice(jsonl: Write) -> None:
+    path = jsonl(ROWS)
+    assert read_lists([path, path]).read == 4
+
+
+def test_a_folder_without_data_says_what_it_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(DataError, match=r"no data file; palate looks for \*\.json, "):
+        read_lists(tmp_path)
+
+
+def test_nothing_named_is_an_error() -> None:
+    with pytest.raises(DataError, match="no data was named"):
+        read_lists([])
+
+
+def test_a_glob_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        read_lists(str(tmp_path / "*.jsonl"))
+
+
+def test_a_saved_dataset_reads_like_the_file_it_was_made_of(saved: Path, jsonl: Write) -> None:
+    found, expected = read_lists(saved), read_lists(jsonl(ROWS))
+    assert [(one.prompt, one.responses, one.ranks) for one in found.lists] == [
+        (one.prompt, one.responses, one.ranks) for one in expected.lists
+    ]
+    assert (found.format, found.read, found.files) == ("trl", 2, ("saved",))
+    assert [one.id for one in found.lists] == ["saved:1", "saved:2"]
+
+
+def test_a_saved_dataset_gives_its_train_split_unless_another_is_named(splits: Path) -> None:
+    assert read_lists(splits).files == ("splits:train",)
+    assert read_lists(splits).read == 2
+    assert read_lists(f"{splits}:test").read == 1
+
+
+def test_a_split_that_is_not_there_names_those_that_are(splits: Path) -> None:
+    with pytest.raises(DataError, match="no split 'dev'; name one of train, test as splits:SPLIT"):
+        read_lists(f"{splits}:dev")
+
+
+def test_several_splits_without_train_must_be_named(tmp_path: Path) -> None:
+    both = {name: datasets.Dataset.from_list(ROWS) for name in ("good", "bad")}
+    datasets.DatasetDict(both).save_to_disk(tmp_path / "two")
+    with pytest.raises(DataError, match="several splits; name one of good, bad"):
+        read_lists(tmp_path / "two")
+
+
+def test_bad_rows_of_a_dataset_are_said_by_row(tmp_path: Path) -> None:
+    datasets.Dataset.from_list([*ROWS, ROWS[0] | {"chosen": ""}]).save_to_disk(tmp_path / "saved")
+    with pytest.raises(DataError, match="saved row 3: 'chosen' is empty"):
+        read_lists(tmp_path / "saved")
+
+
+def test_a_saved_dataset_with_a_file_missing_is_one_clear_error(saved: Path) -> None:
+    next(saved.glob("*.arrow")).unlink()
+    with pytest.raises(DataError, match="`datasets` can't read this folder"):
+        read_lists(saved)
+
+
+def test_a_hub_name_without_a_network_is_one_clear_error() -> None:
+    with pytest.raises(DataError) as caught:
+        read_lists("nobody-here/no-such-data:test")
+    said = str(caught.value)
+    assert said.startswith("nobody-here/no-such-data:test: there is no such file or folder here, and the dataset")
+    assert "can't be loaded from the Hub" in said
+    assert "\n" not in said
+
+
+def test_a_hub_name_reads_the_split_and_revision_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def load(name: str, revision: str | None = None) -> datasets.DatasetDict:
+        asked.append((name, revision))
+        return datasets.DatasetDict({"test": datasets.Dataset.from_list(ROWS)})
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert read_lists("owner/name@v2:test").files == ("owner/name@v2:test",)
+    assert read_lists("owner/name").files == ("owner/name:test",)
+    assert asked == [("owner/name", "v2"), ("owner/name", None)]
+
+
+def test_a_misspelt_file_is_not_looked_up_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", None)
+    with pytest.raises(DataError, match=r"data/train\.jsonl\.gz: there is no such file"):
+        read_lists("data/train.jsonl.gz")
