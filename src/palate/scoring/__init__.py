@@ -1,0 +1,7 @@
+"""Scoring: one conversation or many, in order; from Python or from file to file."""
+
+from palate.scoring.bulk import BulkReport, score_file
+from palate.scoring.items import Ranked, Skipped
+from palate.scoring.scorer import Scorer, load
+
+__all__ = ["BulkReport", "Ranked", "Scorer", "Skipped", "load", "score_file"]

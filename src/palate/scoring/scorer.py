@@ -1,0 +1,178 @@
+"""Scorer: a loaded reward model, and the ways to ask it: score, rank, rewards, score_many."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+
+from palate.checkpoints import Contract, Loaded, load_checkpoint
+from palate.errors import UsageError
+from palate.models import TOKENS_PER_ROW, ExecutionPath, RewardModel
+from palate.records import PromptLike, Reward
+from palate.scoring.items import Item, Ranked, Responses, Skipped, as_responses, render, to_prompt
+from palate.scoring.many import OnError, Scored, as_rewards, score_stream
+from palate.tokens import Renderer
+from palate.tokens.policy import Overlong
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Scorer:
+    """Scores responses with one reward model. A reward means something beside another response to the same prompt.
+
+    Attributes:
+        model: the reward model.
+        tokenizer: with the token policy applied.
+        contract: how text becomes tokens, where the reward is read, how it is normalised.
+        notes: what had to be detected when it was loaded, in words.
+    """
+
+    def __init__(
+        self, loaded: Loaded, *, tokens_per_row: int = TOKENS_PER_ROW, overlong: Overlong | None = None
+    ) -> None:
+        """Around a loaded checkpoint.
+
+        Args:
+            loaded: what `load_checkpoint` gave.
+            tokens_per_row: the aim for one forward pass, in tokens: less takes less memory.
+            overlong: what happens to texts longer than the contract's max_tokens; None is as it was trained.
+        """
+        if tokens_per_row < 1:
+            raise UsageError(f"tokens_per_row is {tokens_per_row}; give at least 1.")
+        self.model: RewardModel = loaded.model
+        self.tokenizer: Any = loaded.tokenizer
+        self.contract: Contract = loaded.contract
+        self.notes = loaded.notes
+        policy = loaded.contract.token_policy
+        self._renderer = Renderer(loaded.tokenizer, policy if overlong is None else replace(policy, overlong=overlong))
+        self._tokens_per_row = tokens_per_row
+
+    def __repr__(self) -> str:
+        """Its model, where that is, and how it computes."""
+        name = type(self.model.backbone).__name__
+        return f"Scorer({name} on {self.model.device}, {self.path.kind} path)"
+
+    @property
+    def path(self) -> ExecutionPath:
+        """How rewards are computed, and why: each distinct prefix once, or padded."""
+        return self.model.path
+
+    @overload
+    def score(self, prompt: PromptLike, response: str, *, normalise: bool = False) -> float: ...
+    @overload
+    def score(
+        self, prompt: PromptLike, response: list[str] | tuple[str, ...], *, normalise: bool = False
+    ) -> list[float]: ...
+    def score(self, prompt: PromptLike, response: Responses, *, normalise: bool = False) -> float | list[float]:
+        """The reward of one response, or of several to one prompt, which is computed once for all of them (S2.2).
+
+        Args:
+            prompt: a text (one user turn) or messages.
+            response: a text, or texts.
+            normalise: give (reward - mean) / std by the contract's reference (S2.4).
+
+        Returns:
+            A float for a text, a list in the order of the texts otherwise; unbounded.
+
+        Raises:
+            DataError: no response, a turn that is not a message, a text that is not valid Unicode.
+            OverlongError: too long, and not allowed to be cut.
+            CheckpointError: `normalise` without a reference in the contract.
+            NonFiniteError: a reward that is NaN or infinite.
+        """
+        values = [one.reward for one in self.rewards(prompt, response, normalise=normalise)]
+        return values[0] if isinstance(response, str) else values
+
+    def rewards(self, prompt: PromptLike, response: Responses, *, normalise: bool = False) -> list[Reward]:
+        """As `score`, with what each reward was computed from: its tokens, and how many were cut."""
+        sequences = render(self._renderer, to_prompt(prompt), as_responses(response))
+        (values,) = self.model.score_ids([sequences.ids], self._tokens_per_row)
+        return self._finish(as_rewards(sequences, values), normalise)
+
+    def rank(self, prompt: PromptLike, responses: Sequence[str], *, normalise: bool = False) -> list[Ranked]:
+        """The responses, best first; equal rewards keep the caller's order.
+
+        Args:
+            prompt: a text (one user turn) or messages.
+            responses: texts.
+            normalise: as in `score`; it changes no place.
+        """
+        texts = as_responses(responses)
+        values = self.score(prompt, texts, normalise=normalise)
+        order = sorted(range(len(texts)), key=lambda index: -values[index])
+        return [Ranked(index, texts[index], values[index]) for index in order]
+
+    def score_many(
+        self, items: Iterable[Item], *, normalise: bool = False, on_error: OnError = "error"
+    ) -> Iterator[list[float] | Skipped]:
+        """Rewards of many prompts' responses, in order, as a stream in constant memory (S2.5).
+
+        Args:
+            items: (prompt, response or responses) pairs, or Candidates; they may never end.
+            normalise: as in `score`.
+            on_error: "error" raises and names the item; "skip" gives a `Skipped` in its place.
+
+        Returns:
+            Per item the list of its rewards, in the order of its responses (one for a single text).
+        """
+        for scored in self.stream(items, normalise=normalise, on_error=on_error):
+            if isinstance(scored.result, Skipped):
+                yield scored.result
+            else:
+                yield [one.reward for one in scored.result]
+
+    def stream(
+        self, items: Iterable[object], *, normalise: bool = False, on_error: OnError = "error"
+    ) -> Iterator[Scored]:
+        """As `score_many`, with each item beside its full records."""
+        if on_error not in ("error", "skip"):
+            raise UsageError(f"on_error is {on_error!r}; it can be 'error' or 'skip'.")
+        if normalise:
+            self.contract.normalise(0.0)  # fails now, not after the first window
+        stream = score_stream(self.model, self._renderer, items, tokens_per_row=self._tokens_per_row, on_error=on_error)
+        for scored in stream:
+            if isinstance(scored.result, Skipped):
+                yield scored
+            else:
+                yield replace(scored, result=self._finish(scored.result, normalise))
+
+    def _finish(self, rewards: list[Reward], normalise: bool) -> list[Reward]:
+        if not normalise:
+            return rewards
+        return [replace(one, reward=self.contract.normalise(one.reward)) for one in rewards]
+
+
+def load(
+    path: str | Path,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | str | None = None,
+    verify: bool = True,
+    tokens_per_row: int = TOKENS_PER_ROW,
+    overlong: Overlong | None = None,
+) -> Scorer:
+    """Load a reward model to score with.
+
+    Args:
+        path: a folder or a Hub id.
+        device: None is a CUDA device where there is one, else the CPU.
+        dtype: "float32", "bfloat16" or "float16"; None is the one its weights are stored in.
+        verify: prove by the checkpoint's probes that ids and rewards are those it was saved with.
+        tokens_per_row: the aim for one forward pass, in tokens: less takes less memory.
+        overlong: "truncate" or "error" for texts longer than the contract's max_tokens; None is as it was trained.
+
+    Raises:
+        CheckpointError: no such folder, no reward head, files missing or damaged.
+        ContractError: the probes don't give what was saved.
+        ModelError: an architecture or weights that can't be scored.
+        TokenPolicyError: a tokenizer that does not fit.
+        UsageError: an unknown dtype.
+    """
+    if isinstance(dtype, str):
+        if dtype not in DTYPES:
+            raise UsageError(f"dtype is {dtype!r}; known are {', '.join(DTYPES)}.")
+        dtype = DTYPES[dtype]
+    loaded = load_checkpoint(path, dtype=dtype, device=device, verify=verify)
+    return Scorer(loaded, tokens_per_row=tokens_per_row, overlong=overlong)
