@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+# Shapes are annotations: here they are enforced at every call, in production they cost nothing.
+install_import_hook(["palate.losses", "palate.metrics", "palate.models", "palate.trie"], "beartype.beartype")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

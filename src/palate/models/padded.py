@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from palate.trie import TrieRow
 
 
-def sequences_of(row: TrieRow) -> list[Int[Tensor, "seq"]]:
+def sequences_of(row: TrieRow) -> list[Int[Tensor, "_seq"]]:
     """The token ids of every member of a row."""
     ids = torch.from_numpy(row.token_ids)
     return [torch.cat([ids[start:stop] for start, stop in path]) for path in row.paths]
@@ -36,8 +36,8 @@ def padded_batches(lengths: Sequence[int], tokens_per_batch: int) -> list[list[i
 
 
 def padded_hidden(
-    backbone: nn.Module, sequences: Sequence[Int[Tensor, "seq"]], tokens_per_batch: int
-) -> list[Float[Tensor, "seq dim"]]:
+    backbone: nn.Module, sequences: Sequence[Int[Tensor, "_seq"]], tokens_per_batch: int
+) -> list[Float[Tensor, "_seq dim"]]:
     """The last hidden states of each sequence, without its padding.
 
     Positions come from lengths, never from `ids == pad`, and are passed on where the model takes them, so that absolute

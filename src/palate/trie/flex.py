@@ -40,15 +40,11 @@ def flex_row_attention(
     attend: Any = row.remember("flex kernel", lambda: _kernel(query.device))
 
     limit = softcap or 1.0
-
-    def cap(score: Tensor, *_: Tensor) -> Tensor:
-        return limit * torch.tanh(score / limit)
-
     output, extra = attend(
         query,
         key,
         value,
-        score_mod=cap if softcap is not None else None,
+        score_mod=None if softcap is None else lambda score, *_: limit * torch.tanh(score / limit),
         block_mask=block_mask,
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
@@ -62,12 +58,16 @@ def flex_row_attention(
 def _block_mask(row: RowContext, window: int | None) -> Any:
     subtree_end, positions = row.subtree_end, row.position_ids[0]
 
-    def seen(_batch: Tensor, _head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        inside = (k <= q) & (q < subtree_end[k])
-        return inside if window is None else inside & (positions[q] - positions[k] < window)
-
+    reach = len(row.row) + 1 if window is None else window
     size = len(row.row)
-    return create_block_mask(seen, None, None, size, size, device=row.device)
+    return create_block_mask(
+        lambda _batch, _head, q, k: (k <= q) & (q < subtree_end[k]) & (positions[q] - positions[k] < reach),
+        None,
+        None,
+        size,
+        size,
+        device=row.device,
+    )
 
 
 def _kernel(device: torch.device) -> Any:
