@@ -84,7 +84,7 @@ run_tests() {
   if [[ $# -eq 0 ]]; then
     check "ruff check" "$python" -m ruff check .
     check "ruff format --check" "$python" -m ruff format --check .
-    check "pyright" "$python" -m pyright
+    check "pyright" "$python" -m pyright --pythonpath "$python"
     check "lint-imports" .venv/bin/lint-imports
   fi
   "$python" -m pytest -q -n "$cores" --dist worksteal ${markers[@]+"${markers[@]}"} "$@" || failed+=(pytest)

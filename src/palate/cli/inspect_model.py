@@ -1,0 +1,143 @@
+"""`palate inspect`: which tokens a model uses, where its reward is read, and why."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from palate.cli.screen import print_json, safe, show, table
+
+if TYPE_CHECKING:
+    from palate.checkpoints import Contract
+    from palate.cli.model_facts import ModelFacts
+
+EXAMPLE = ("What is 2 + 2?", "It is 4.")
+
+
+def add_to(root: typer.Typer) -> None:
+    """Register `palate inspect`."""
+    root.command("inspect")(inspect)
+
+
+def inspect(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Folder or Hub id of a language model or a reward model.")
+    ],
+    load: Annotated[
+        bool,
+        typer.Option(
+            "--load", help="Load the weights, too: prove which path computes the model exactly, and check the probes."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+) -> None:
+    """Show which tokens a model uses, where its reward is read, and why.
+
+    Reads headers and small files alone, unless --load is given.
+    """
+    from palate.cli.model_facts import read_facts
+
+    facts = read_facts(model)
+    loaded = _load(facts) if load else {}
+    if as_json:
+        print_json({**_as_json(facts), **loaded})
+    else:
+        _draw(facts, loaded)
+
+
+def _load(facts: "ModelFacts") -> dict[str, Any]:
+    """What only the weights can tell."""
+    if facts.files.format is None:
+        from palate.models import load_backbone
+        from palate.models.proof import prove
+
+        path = prove(load_backbone(facts.files.folder)[0])
+        return {"path": asdict(path)}
+    from palate.checkpoints import load_checkpoint
+
+    loaded = load_checkpoint(facts.files.folder)
+    return {"path": asdict(loaded.model.path), "probes_hold": len(loaded.contract.probes), "notes": list(loaded.notes)}
+
+
+def _example(facts: "ModelFacts") -> list[tuple[int, str]]:
+    """A short conversation as the model reads it: ids and their tokens' texts."""
+    from palate.records import as_prompt
+    from palate.tokens import Renderer
+
+    prompt, response = EXAMPLE
+    (ids,) = Renderer(facts.tokenizer, facts.policy).render(as_prompt(prompt), [response]).sequences
+    return [(token, str(facts.tokenizer.convert_ids_to_tokens(token))) for token in ids]
+
+
+def _as_json(facts: "ModelFacts") -> dict[str, Any]:
+    files, contract = facts.files, facts.files.contract
+    return {
+        "folder": str(files.folder),
+        "format": files.format,
+        "why": files.why,
+        "model_type": files.model_type,
+        "architectures": list(files.architectures),
+        "parameters": files.parameters,
+        "size_bytes": files.size_bytes,
+        "dtypes": dict(files.dtypes),
+        "head": {name: list(info.shape) for name, info in files.head.items()},
+        "token_policy": {**facts.policy.to_json(), "template_sha256": facts.policy.template_sha256},
+        "contract": None if contract is None else contract.to_json(),
+        "example": [{"id": token, "token": text} for token, text in _example(facts)],
+    }
+
+
+def _draw(facts: "ModelFacts", loaded: dict[str, Any]) -> None:
+    from palate.tokens import explain
+
+    rows = [(row.fact, row.value, row.why) for row in explain(facts.policy)]
+    example = _example(facts)
+    tokens = Text(" ").join(Text(safe(text), style="reverse" if at % 2 else "") for at, (_, text) in enumerate(example))
+    last = f"The last of its {len(example)} tokens is {example[-1][1]} ({example[-1][0]})."
+    parts: list[RenderableType] = [
+        table(("", ""), _model_rows(facts, loaded), title=str(facts.files.folder)),
+        table(("fact", "value", "why"), rows, title="Tokens, and where the reward is read"),
+        Text.assemble(
+            (f"{EXAMPLE[0]!r} answered with {EXAMPLE[1]!r} is read as\n", "bold"), tokens, (f"\n{last}", "dim")
+        ),
+    ]
+    if facts.files.contract is not None:
+        parts.append(table(("", ""), _contract_rows(facts.files.contract), title="Contract"))
+    show(*parts)
+
+
+def _model_rows(facts: "ModelFacts", loaded: dict[str, Any]) -> list[tuple[str, str]]:
+    files = facts.files
+    dtypes = ", ".join(f"{count} in {dtype}" for dtype, count in files.dtypes.items())
+    heads = ", ".join(f"{name} {list(info.shape)}" for name, info in files.head.items())
+    rows = [
+        ("format", f"{files.format or 'none'}: {files.why}"),
+        ("architecture", ", ".join([files.model_type, *files.architectures])),
+        (
+            "weights",
+            f"{files.parameters:,} numbers, {files.size_bytes / 2**20:,.1f} MiB ({dtypes})" if dtypes else "none",
+        ),
+        ("reward head", heads or "none: training gives it one"),
+    ]
+    if "path" in loaded:
+        rows.append(("computed", f"{loaded['path']['kind']}: {loaded['path']['reason']}"))
+    if loaded.get("probes_hold"):
+        rows.append(("probes", f"all {loaded['probes_hold']} give the rewards that were saved with them"))
+    return rows + [("note", text) for text in loaded.get("notes", [])]
+
+
+def _contract_rows(contract: "Contract") -> list[tuple[str, str]]:
+    plain, mean, std = contract.plain_transformers, contract.reward_mean, contract.reward_std
+    rows = [
+        ("pooling", contract.pooling),
+        ("reference", "none" if mean is None or std is None else f"mean {mean:+.4f}, standard deviation {std:.4f}"),
+        ("probes", f"{len(contract.probes)}, checked whenever it is loaded"),
+        ("trained on", f"lists with the fingerprint {(contract.data_fingerprint or 'unknown')[:16]}"),
+        ("language-model head", contract.lm_head),
+        ("saved with", ", ".join(f"{name} {version}" for name, version in contract.versions.items())),
+    ]
+    if plain is not None:
+        rows.append(("plain transformers", f"{'the same scores' if plain.scores else 'other scores'}: {plain.reason}"))
+    return rows

@@ -1,0 +1,210 @@
+"""`palate score`: one number per response, from the command line or from file to file."""
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from palate.cli.data import bad_row_choice
+from palate.cli.screen import console, note, one_line, print_json, show, table
+from palate.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from palate.records import Prompt, Reward
+    from palate.scoring import Scorer
+
+SHOWN_CHARACTERS = 90
+
+
+def add_to(root: typer.Typer) -> None:
+    """Register `palate score`."""
+    root.command("score")(score)
+
+
+def score(  # noqa: PLR0913  (each argument is an option of the command line)
+    rm: Annotated[str, typer.Argument(metavar="RM", help="Folder or Hub id of a reward model.")],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="A file of prompts and responses; needs --out.")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="The prompt: one user turn.")] = None,
+    messages: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The prompt as a JSON list of {role, content}; may end with the response."),
+    ] = None,
+    response: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A response; give it several times to rank several.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="With DATA: the file for the rewards.")] = None,
+    normalise: Annotated[
+        bool, typer.Option("--normalise", help="(reward - mean) / std of the evaluation data it was trained with.")
+    ] = False,
+    on_bad_row: Annotated[
+        str, typer.Option(metavar="error|skip", help="With DATA: what a row that can't be scored does.")
+    ] = "error",
+    format: Annotated[  # noqa: A002  (the name of the option)
+        str | None, typer.Option(metavar="NAME", help="With DATA: its format; by default it is found.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With DATA: replace the file at --out.")] = False,
+    dtype: Annotated[
+        str | None,
+        typer.Option(metavar="float32|bfloat16|float16", help="Of the backbone; by default as it is stored."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1 ...")] = None,
+    tokens_per_row: Annotated[
+        int | None, typer.Option(min=1, metavar="INT", help="Tokens in one forward pass: less takes less memory.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+) -> None:
+    """Score responses with a reward model: one number per response, ranked.
+
+    Only the order of rewards for one prompt means something.
+
+    palate score RM --prompt "..." --response "..." --response "..."
+    palate score RM DATA --out scores.jsonl
+    """
+    rows_of = {"on_bad_row": bad_row_choice(on_bad_row), "format": format, "overwrite": overwrite}
+    if data is not None:
+        _refuse(prompt=prompt, messages=messages, response=response)
+        if out is None:
+            raise UsageError("DATA needs --out: the file that the rewards go to.")
+        _score_file(
+            _load(rm, dtype, device, tokens_per_row), data, out, normalise=normalise, as_json=as_json, **rows_of
+        )
+        return
+    if out is not None:
+        raise UsageError("--out needs DATA: palate score RM DATA --out scores.jsonl.")
+    turns, responses = _conversation(prompt, messages, response or [])
+    scorer = _load(rm, dtype, device, tokens_per_row)
+    _show(responses, scorer.rewards(turns, responses, normalise=normalise), normalised=normalise, as_json=as_json)
+
+
+def _load(rm: str, dtype: str | None, device: str | None, tokens_per_row: int | None) -> "Scorer":
+    from palate.models import TOKENS_PER_ROW
+    from palate.scoring import load
+
+    with _waiting(f"loading {rm}"):
+        scorer = load(rm, dtype=dtype, device=device, tokens_per_row=tokens_per_row or TOKENS_PER_ROW)
+    for line in scorer.notes:
+        note(f"note: {line}")
+    return scorer
+
+
+@contextmanager
+def _waiting(text: str) -> Generator[None]:
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield
+        return
+    with screen.status(text):
+        yield
+
+
+def _refuse(**given: Any) -> None:
+    named = [f"--{name}" for name, value in given.items() if value]
+    if named:
+        raise UsageError(f"DATA brings its own prompts and responses: leave {', '.join(named)} out, or DATA.")
+
+
+def _conversation(prompt: str | None, messages: Path | None, responses: list[str]) -> "tuple[Prompt, list[str]]":
+    """The prompt's turns and the responses that the options name."""
+    from palate.records import as_prompt
+
+    if (prompt is None) == (messages is None):
+        raise UsageError(
+            "give a prompt, as --prompt TEXT or as --messages FILE, or a file of rows: RM DATA --out FILE."
+        )
+    if messages is None:
+        turns = as_prompt(prompt or "")
+    else:
+        turns = _read_messages(messages)
+        if not responses and len(turns) > 1 and turns[-1].role == "assistant":
+            return turns[:-1], [turns[-1].content]
+    if not responses:
+        raise UsageError("there is no response: pass --response TEXT, several times to rank several.")
+    return turns, responses
+
+
+def _read_messages(path: Path) -> "Prompt":
+    from palate.records import as_prompt
+
+    try:
+        turns: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}.") from error
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise DataError(
+            f'{path} is not JSON ({error}); it holds [{{"role": "user", "content": "..."}}, ...].'
+        ) from error
+    if not isinstance(turns, list):
+        raise DataError(f"{path} holds a JSON {type(turns).__name__}, not a list of {{role, content}} messages.")
+    return as_prompt(turns)
+
+
+def _show(responses: list[str], rewards: "list[Reward]", *, normalised: bool, as_json: bool) -> None:
+    order = sorted(range(len(responses)), key=lambda index: -rewards[index].reward)
+    if as_json:
+        ranked = [
+            {
+                "index": index,
+                "reward": rewards[index].reward,
+                "tokens": rewards[index].tokens,
+                "cut_tokens": rewards[index].cut_tokens,
+                "response": responses[index],
+            }
+            for index in order
+        ]
+        print_json({"normalised": normalised, "ranked": ranked})
+        return
+    rows = [
+        (
+            place,
+            f"{rewards[at].reward:+.4f}",
+            rewards[at].tokens,
+            rewards[at].cut_tokens or "",
+            one_line(responses[at], SHOWN_CHARACTERS),
+        )
+        for place, at in enumerate(order, start=1)
+    ]
+    columns = ("", "normalised" if normalised else "reward", "tokens", "cut", "response")
+    show(table(columns, rows, right=columns[:-1]))
+
+
+def _score_file(scorer: "Scorer", data: str, out: Path, *, normalise: bool, as_json: bool, **rows_of: Any) -> None:
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from palate.scoring import score_file
+
+    columns = (TextColumn("scoring"), MofNCompleteColumn(), TextColumn("rows"), TimeElapsedColumn())
+    screen = console(stderr=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        report = score_file(
+            scorer,
+            data,
+            out,
+            normalise=normalise,
+            progress=lambda done: bar.update(task, completed=done),
+            **rows_of,
+        )
+    if as_json:
+        print_json(
+            {
+                "read": report.read,
+                "scored": report.scored,
+                "responses": report.responses,
+                "cut": report.cut,
+                "skipped": dict(report.skipped),
+                "out": str(report.out),
+                "quarantine": None if report.quarantine is None else str(report.quarantine),
+            }
+        )
+        return
+    show(f"{report.responses:,} rewards of {report.scored:,} rows in {report.out}")
+    if report.cut:
+        note(f"{report.cut:,} responses were cut to fit max_tokens (cut_tokens says by how much)")
+    if report.skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items())
+        note(f"{sum(report.skipped.values()):,} of {report.read:,} rows skipped, see {report.quarantine}: {reasons}")
