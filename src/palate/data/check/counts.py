@@ -97,8 +97,8 @@ class Counts:
         self.empty.add(one.id, sum(not text.strip() for text in one.responses))
         roles = [turn.role for turn in one.prompt]
         self.same_role.add(one.id, int(any(a == b for a, b in itertools.pairwise(roles))))
-        texts = [turn.content for turn in one.prompt] + list(one.responses)
-        self.markup.add(one.id, int(any(mark in text for mark in MARKUP for text in texts)))
+        texts = "\0".join([*(turn.content for turn in one.prompt), *one.responses])
+        self.markup.add(one.id, int(any(mark in texts for mark in MARKUP)))
         asked = one.prompt[-1].content.strip()
         self.echoes.add(one.id, sum(text.strip() == asked for text in one.responses))
         if one.grades is not None:

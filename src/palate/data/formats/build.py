@@ -1,7 +1,6 @@
 """From the parts of a row to a RankedList: the rules that every format shares."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from palate.data.fields import as_text, has, rest, show
@@ -44,7 +43,21 @@ def finish(ranked: RankedList, row: Row, used: frozenset[str], names: Sequence[s
         name = names[at] if names else f"responses[{at}]"
         if not as_text(response, name).strip():
             raise BadRowError("empty response", f"{name!r} is empty.")
-    return replace(ranked, id=ranked.id or row_id(row), extra={**ranked.extra, **rest(row, used | {"id"})})
+    others = rest(row, used)
+    others.pop("id", None)
+    # spelled out: `dataclasses.replace` alone would take a third of the time of reading
+    return RankedList(
+        ranked.prompt,
+        ranked.responses,
+        ranked.ranks,
+        ranked.id or row_id(row),
+        ranked.grades,
+        ranked.margin,
+        ranked.confidence,
+        ranked.weight,
+        ranked.source,
+        {**ranked.extra, **others} if ranked.extra else others,
+    )
 
 
 def row_id(row: Row) -> str:
