@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from palate.data import DataReport, check_lists, read_lists, write_lists
 from palate.data.prefixes import common_start, distinct_prefixes
-from palate.errors import DataError
+from palate.errors import DataError, TokenPolicyError
 from palate.records import Message, RankedList
 from palate.tokens import Renderer, TokenOptions, detect_policy, load_tokenizer
 
@@ -214,11 +214,41 @@ def test_truncation_counts_what_it_cuts_and_the_pairs_that_it_makes_identical(re
     assert finding(report, "truncation").count == 2
 
 
+def test_lists_whose_frame_alone_is_too_long_are_said(renderer: Renderer) -> None:
+    system = RankedList((Message("system", "word " * 100), Message("user", "q")), ("a", "b"), (1, 2))
+    report = check_lists([system, ranked("p", ["a", "b"], [1, 2])], renderer, [])
+    assert report.tokens is not None
+    assert [one.refused for one in report.tokens.truncation] == [1]
+    assert finding(report, "refused_as_too_long").count == 1
+
+
 def renderer_without_limit(renderer: Renderer, one: RankedList) -> Sequence[Sequence[int]]:
     import dataclasses
 
     policy = dataclasses.replace(renderer.policy, max_tokens=1 << 20)
     return Renderer(renderer.tokenizer, policy).render(one.prompt, one.responses).sequences
+
+
+def test_lists_that_the_template_refuses_are_counted_and_the_others_measured(shared: Path) -> None:
+    from transformers import GPT2Config
+
+    picky = "{% for turn in messages %}{% if turn.role == 'tool' %}{{ raise_exception('no tools here') }}{% endif %}"
+    template = picky + "<{{ turn.role }}>{{ turn.content }}{{ eos_token }}{% endfor %}"
+    tokenizer = load_tokenizer(shared / "tokenizers" / "gpt2")
+    options = TokenOptions(template="chat", chat_template=template)
+    renderer = Renderer(tokenizer, detect_policy(tokenizer, GPT2Config(), None, options))
+    good = ranked("p", ["a", "b"], [1, 2])
+    tool = RankedList((Message("user", "p"), Message("tool", "t")), ("a", "b"), (1, 2), id="x:9")
+    report = check_lists([good, tool, good], renderer, [512])
+    alone = check_lists([good, good], renderer, [512]).tokens
+    assert report.tokens is not None
+    assert alone is not None
+    assert (report.tokens.separate, report.tokens.shared) == (alone.separate, alone.shared)
+    found = finding(report, "refused_by_template")
+    assert (found.level, found.count, found.example) == ("error", 1, "x:9")
+    assert "no tools here" in found.sentence
+    with pytest.raises(TokenPolicyError, match=r"not one list can be rendered; of x:9"):
+        check_lists([tool], renderer)
 
 
 def test_what_is_written_is_checked_the_same(tmp_path: Path) -> None:

@@ -164,6 +164,15 @@ def test_rows_that_fit_no_format_show_their_columns_and_the_way_out(jsonl: Write
     assert "--format" in said
 
 
+def test_a_message_shows_many_or_unprintable_columns_shortly(jsonl: Write) -> None:
+    with pytest.raises(DataError) as caught:
+        read_lists(jsonl(['{"half \\ud800": 1}', {f"column {at}": at for at in range(1000)}]))
+    said = str(caught.value)
+    assert "half \\ud800" in said
+    assert "and 961 more" in said
+    said.encode()
+
+
 def test_rows_that_fit_two_formats_name_both(jsonl: Write) -> None:
     row = {"prompt": "p", "chosen": "a", "rejected": "b", "responses": ["a", "b"], "ranks": [1, 2]}
     with pytest.raises(DataError, match=r"ranked and trl\. Name one with --format"):

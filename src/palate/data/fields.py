@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from palate.data.rows import BadRowError, Row
 from palate.errors import DataError
 from palate.records import Message, Prompt, as_prompt
 
-_SHOWN = 40  # characters of a wrong value that a message shows
+_SHOWN = 40  # characters of a wrong value, or columns, that a message shows
 
 
 def value(row: Row, name: str) -> Any:
@@ -19,7 +19,7 @@ def value(row: Row, name: str) -> Any:
         BadRowError: the row has no such field, or it is null.
     """
     if name not in row.values:
-        raise BadRowError("missing field", f"there is no {name!r}; the row has {', '.join(row.values) or 'no fields'}.")
+        raise BadRowError("missing field", f"there is no {name!r}; the row's columns: {listed(row.values)}.")
     found = row.values[name]
     if found is None:
         raise BadRowError("missing field", f"{name!r} is null.")
@@ -30,6 +30,13 @@ def has(row: Row, name: str) -> bool:
     """Whether the field is there, not null and, in CSV, not blank."""
     found = row.values.get(name)
     return found is not None and not (row.untyped and found == "")
+
+
+def listed(columns: Iterable[str]) -> str:
+    """Column names for a message: the first of them, printable even where they hold half a surrogate pair."""
+    names = [name.encode(errors="backslashreplace").decode() for name in columns]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "none") + more
 
 
 def show(found: object) -> str:

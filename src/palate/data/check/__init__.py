@@ -33,6 +33,7 @@ def check_lists(
 
     Raises:
         DataError: there is no list.
+        TokenPolicyError: the model's chat template refuses every list.
     """
     if not lists:
         raise DataError("there are no lists to check.")

@@ -173,7 +173,17 @@ def _of_amount(counts: Counts) -> Iterator[Finding]:
 
 
 def _of_tokens(tokens: TokenReport, counts: Counts, max_tokens: int) -> Iterator[Finding]:
+    lists = counts.k.total()
+    if tokens.refused:
+        refusal, example = tokens.refusal
+        sentence = f"{_of(tokens.refused, lists, 'list')} are refused by the chat template: {refusal}"
+        remedy = "Change their turns, or use another template (--template transcript)."
+        yield Finding("refused_by_template", "error", tokens.refused, tokens.refused / lists, sentence, example, remedy)
     limit = next(one for one in tokens.truncation if one.max_tokens == max_tokens)
+    if limit.refused:
+        sentence = f"{_of(limit.refused, lists, 'list')} do not fit into {max_tokens} tokens even without their turns."
+        remedy = f"Raise --max-tokens; the longest sequence has {tokens.sequence.max} tokens."
+        yield Finding("refused_as_too_long", "error", limit.refused, limit.refused / lists, sentence, "", remedy)
     if limit.identical_pairs:
         said = _of(limit.identical_pairs, counts.pairs, "pair")
         sentence = f"{said} become identical when cut to {max_tokens} tokens; training drops them."

@@ -47,6 +47,7 @@ class Truncation:
         sequences: sequences that are cut.
         cut_tokens: tokens lost, over all sequences.
         identical_pairs: untied pairs whose two sequences differ before the cut and not after it.
+        refused: lists of which not even the system turn and the template's frame fit.
     """
 
     max_tokens: int
@@ -54,6 +55,7 @@ class Truncation:
     sequences: int
     cut_tokens: int
     identical_pairs: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class TokenReport:
         saving: separate / shared.
         sequence: lengths of prompt + response + end token.
         truncation: at several limits, the smallest first.
+        refused: lists that the policy's template refuses; they are in none of the numbers above.
+        refusal: what it said about the first of them, and the list's id.
     """
 
     separate: int
@@ -75,6 +79,8 @@ class TokenReport:
     saving: float
     sequence: Spread
     truncation: tuple[Truncation, ...]
+    refused: int = 0
+    refusal: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from palate.data.fields import listed
 from palate.data.formats.hh import HH
 from palate.data.formats.ranked import Ranked
 from palate.data.formats.trl import TRL
@@ -96,13 +97,13 @@ def choose(label: str, samples: Samples, known: Sequence[AnyLayout]) -> AnyLayou
         return fitting[0]
     if not fitting and samples.failure is not None:
         raise samples.failure
-    columns = ", ".join(dict.fromkeys(name for row in samples.quoted or samples.unquoted for name in row.values))
+    columns = listed(dict.fromkeys(name for row in samples.quoted or samples.unquoted for name in row.values))
     if fitting:
         names = " and ".join(one.name for one in fitting)
         raise DataError(f"{label}: its columns ({columns}) fit several formats, {names}. Name one with --format.")
     wanted = "; ".join(f"{one.name} ({one.columns})" for one in known)
     raise DataError(
-        f"{label}: its columns are {columns or 'none'}, and its first rows fit no known format: {wanted}. "
+        f"{label}: its columns are {columns}, and its first rows fit no known format: {wanted}. "
         "Rename the columns, or name the format with --format."
     )
 
