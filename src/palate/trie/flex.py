@@ -1,5 +1,6 @@
 """The `flex` backend: FlexAttention with the trie's predicate, for CUDA. On CPU forward only, enough to test it."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def flex_row_attention(
         The outputs, before the output projection.
     """
     block_mask = row.remember(("flex", window), lambda: _block_mask(row, window))
-    attend: Any = row.remember("flex kernel", lambda: _kernel(query.device))
+    attend = _kernel(query.device.type)
 
     limit = softcap or 1.0
     output, extra = attend(
@@ -70,6 +71,7 @@ def _block_mask(row: RowContext, window: int | None) -> Any:
     )
 
 
-def _kernel(device: torch.device) -> Any:
+@cache
+def _kernel(device_type: str) -> Any:
     # Uncompiled, FlexAttention writes out the whole score matrix: enough for a test on CPU, useless on CUDA.
-    return torch.compile(flex_attention, dynamic=True) if device.type == "cuda" else flex_attention
+    return torch.compile(flex_attention, dynamic=True) if device_type == "cuda" else flex_attention
