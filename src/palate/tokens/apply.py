@@ -1,6 +1,7 @@
 """apply_policy and check_policy: make a tokenizer follow a policy, and prove at load that it still does."""
 
 from palate.errors import TokenPolicyError
+from palate.tokens.chat import own_template
 from palate.tokens.policy import TokenPolicy
 from palate.tokens.tokenizer import Tokenizer, token_id
 
@@ -37,8 +38,9 @@ def _add(tokenizer: Tokenizer, token: str, wanted: int) -> None:
 def _check_id(tokenizer: Tokenizer, token: str, wanted: int) -> None:
     found = token_id(tokenizer, token)
     if found != wanted:
+        has = "does not exist" if found is None else f"has the id {found}"
         raise TokenPolicyError(
-            f"the token {token!r} has the id {found} in this tokenizer and {wanted} in the policy, which was made for "
+            f"the token {token!r} {has} in this tokenizer and has the id {wanted} in the policy, which was made for "
             "another tokenizer. Use the checkpoint's own tokenizer files."
         )
 
@@ -66,7 +68,7 @@ def check_policy(tokenizer: Tokenizer, policy: TokenPolicy, embedding_rows: int)
             )
     if policy.bos_id is not None and policy.bos_id >= embedding_rows:
         raise TokenPolicyError(f"BOS has the id {policy.bos_id}, but the model's embedding has {embedding_rows} rows.")
-    if policy.template == "chat" and tokenizer.get_chat_template() != policy.template_text:
+    if policy.template == "chat" and own_template(tokenizer) != policy.template_text:
         raise TokenPolicyError(
             "the tokenizer's chat template is not the one that the policy was made with: other tools would render "
             "other tokens. Restore the checkpoint's tokenizer files."

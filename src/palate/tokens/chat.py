@@ -47,6 +47,23 @@ class ChatTemplate:
             ) from error
 
 
+def own_template(tokenizer: Tokenizer) -> str | None:
+    """The tokenizer's chat template, the one named default where it has several; None where it has none.
+
+    Raises:
+        TokenPolicyError: several, and none is named default.
+    """
+    own = tokenizer.chat_template
+    if own is None or isinstance(own, str):
+        return own
+    if "default" not in own:
+        names = ", ".join(sorted(own))
+        raise TokenPolicyError(
+            f"the tokenizer has the chat templates {names}, none named default: give the one you mean."
+        )
+    return str(own["default"])
+
+
 def asks_for_the_date(text: str) -> bool:
     """Whether a template prints today's date."""
     return "strftime_now" in text
@@ -106,7 +123,7 @@ def study(template: ChatTemplate) -> ChatFacts:
     try:
         text = template.render(_talk())
     except TokenPolicyError as error:
-        failure, front = str(error), (Message("system", ""),)
+        failure, front = str(error.__cause__ or error), (Message("system", ""),)
         text = template.render(_talk(front))
     if text.count(RESPONSE) != 1:
         raise TokenPolicyError(

@@ -12,17 +12,24 @@ _PRIVATE_USE = range(0xF0000, 0xFFFFE)  # code points that mean nothing in Unico
 
 @dataclass(frozen=True)
 class Marks:
-    """Two characters that enclose control strings in users' texts while a chat template is rendered."""
+    """Characters put into users' texts while a chat template is rendered.
+
+    Attributes:
+        opening: stands before a control string.
+        closing: stands behind it.
+        edge: stands where a text begins or ends with a part of a control string, which the template might complete.
+    """
 
     opening: str
     closing: str
+    edge: str
 
     @classmethod
     def absent_from(cls, texts: Iterable[str]) -> "Marks":
         """Marks that occur in none of the texts, so that nobody can forge one."""
         used = set[str]().union(*texts)
         free = (chr(point) for point in _PRIVATE_USE if chr(point) not in used)
-        return cls(next(free), next(free))
+        return cls(next(free), next(free), next(free))
 
 
 class ControlTokens:
@@ -51,6 +58,7 @@ class ControlTokens:
         self._split = re.compile(f"({self.pattern.pattern})")
         self._heads = frozenset(text[:cut] for text in texts for cut in range(1, len(text)))
         self._tails = frozenset(text[cut:] for text in texts for cut in range(1, len(text)))
+        self._texts = texts
         self._longest = max(map(len, texts), default=0)
         self._newline = encode(tokenizer, "\n")
 
@@ -103,20 +111,28 @@ class ControlTokens:
     # -- users' text inside a chat template ----------------------------------------------------------------------
 
     def mark(self, text: str, marks: Marks) -> str:
-        """The text with every control string enclosed in marks, and a mark where its edge could become part of one."""
+        """The text with every control string enclosed in marks, and its edges marked where they are part of one."""
         check_text(text)
-        text = self.pattern.sub(lambda found: f"{marks.opening}{found[0]}{marks.closing}", text)
-        if any(text[-cut:] in self._heads for cut in range(1, min(len(text), self._longest) + 1)):
-            text += marks.closing
-        if any(text[:cut] in self._tails for cut in range(1, min(len(text), self._longest) + 1)):
-            text = marks.opening + text
-        return text
+        cuts = range(1, min(len(text), self._longest) + 1)
+        inside = len(text) < self._longest and any(text in one for one in self._texts)
+        before = marks.edge if inside or any(text[:cut] in self._tails for cut in cuts) else ""
+        after = marks.edge if inside or any(text[-cut:] in self._heads for cut in cuts) else ""
+        enclosed = self.pattern.sub(lambda found: f"{marks.opening}{found[0]}{marks.closing}", text)
+        return f"{before}{enclosed}{after}"
+
+    def settle(self, text: str, marks: Marks) -> str:
+        """A rendered chat without its edge marks; where the template completed a control string, they stay."""
+        if marks.edge not in text:
+            return text
+        bare = text.replace(marks.edge, "")
+        return bare if self.pattern.findall(bare) == self.pattern.findall(text) else text
 
     def encode_marked(self, text: str, marks: Marks) -> list[int]:
         """The ids of a rendered chat: the template's control tokens are tokens, marked ones are text."""
-        if marks.opening not in text and marks.closing not in text:
+        every = marks.opening + marks.closing + marks.edge
+        if not any(mark in text for mark in every):
             return self._template_text(text, first=True)
-        marked = re.compile(f"{marks.opening}({self.pattern.pattern}){marks.closing}|[{marks.opening}{marks.closing}]")
+        marked = re.compile(f"{marks.opening}({self.pattern.pattern}){marks.closing}|[{every}]")
         ids: list[int] = []
         for at, piece in enumerate(marked.split(text)):
             if piece:
@@ -147,7 +163,11 @@ class ControlTokens:
 
 
 def _only_for_templates(text: str, special: bool) -> bool:
-    return len(text.strip()) > 1 and (special or any(char in "<>[]{}|｜" for char in text))
+    return len(text.strip()) > 1 and (special or _looks_like_a_mark(text))
+
+
+def _looks_like_a_mark(text: str) -> bool:
+    return any(char in "<>[]{}|｜" for char in text)
 
 
 def check_text(text: str) -> None:

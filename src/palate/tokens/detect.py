@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from palate.errors import TokenPolicyError, UsageError
-from palate.tokens.chat import FROZEN_DATE, ChatFacts, ChatTemplate, asks_for_the_date, probe_turns, study
+from palate.tokens.chat import FROZEN_DATE, ChatFacts, ChatTemplate, asks_for_the_date, own_template, probe_turns, study
 from palate.tokens.ending import Found, bos, native_end, next_id, remapped, setting, stop_ids
 from palate.tokens.exceptions import exception_for
 from palate.tokens.options import TokenOptions
@@ -98,22 +98,14 @@ def _choose_template(tokenizer: Tokenizer, options: TokenOptions) -> _Template:
         return _Template("transcript", "chosen: turns are written as Human and Assistant")
     if options.chat_template is not None:
         return _studied(tokenizer, options.chat_template, "a chat template was given")
-    if tokenizer.chat_template:
-        return _studied(tokenizer, _own_template(tokenizer), "the tokenizer's own chat template")
+    own = own_template(tokenizer)
+    if own:
+        return _studied(tokenizer, own, "the tokenizer's own chat template")
     if options.template == "chat":
         raise UsageError(
             "template 'chat', but this tokenizer has no chat template: give a chat_template, or 'transcript'."
         )
     return _Template("transcript", "the tokenizer has no chat template: turns are written as Human and Assistant")
-
-
-def _own_template(tokenizer: Tokenizer) -> str:
-    try:
-        return tokenizer.get_chat_template()
-    except ValueError as error:
-        raise TokenPolicyError(
-            f"the tokenizer has several chat templates and none is called default: {error}. Give the one you mean."
-        ) from error
 
 
 def _studied(tokenizer: Tokenizer, text: str, why: str) -> _Template:
@@ -168,7 +160,7 @@ def _template_evidence(template: _Template) -> dict[str, str]:
         or (own and f"where none is given, the template writes its own: {own!r}")
         or (
             facts.failure_without_system
-            and f"an empty one is put in where none is given: {facts.failure_without_system}"
+            and f"an empty one is put in where none is given, since the template fails: {facts.failure_without_system}"
         ),
         "inserted": facts.inserted and f"the template writes {facts.inserted!r} before the response",
         "white space": "the template drops white space around contents" if facts.trims else "",

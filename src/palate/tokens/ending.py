@@ -80,12 +80,12 @@ def _closed_by_template(tokenizer: Tokenizer, facts: ChatFacts, stops: tuple[int
         if tokenizer.eos_token not in (None, found[0]):
             why += f"; the tokenizer's EOS is {tokenizer.eos_token!r}"
         if stops:
-            why += f"; generation stops at {list(stops)}"
+            why += f"; generation stops at {_names(tokenizer, stops)}"
         return Found(found[0], control.by_text[found[0]], why)
     if (found := control.pattern.search(facts.next_turn)) and control.by_text[found[0]] in stops:
         why = (
             f"the chat template closes an assistant turn with nothing; the next turn starts with {found[0]!r}, and "
-            f"generation stops there ({list(stops)}): the model ends its answer with it"
+            f"generation stops at {_names(tokenizer, stops)}: the model ends its answer with it"
         )
         return Found(found[0], control.by_text[found[0]], why)
     return None
@@ -108,6 +108,10 @@ def _without_template(tokenizer: Tokenizer, config: object, generation_config: o
         f"nothing names an end token: the tokenizer has no EOS, and no config gives eos_token_id. Its special tokens: "
         f"{known}. Name one (--end-strategy remap --end-token TOKEN), or add one (--end-strategy dedicated)."
     )
+
+
+def _names(tokenizer: Tokenizer, ids: tuple[int, ...]) -> str:
+    return ", ".join(repr(tokenizer.convert_ids_to_tokens(at)) for at in ids)
 
 
 def _named(tokenizer: Tokenizer, at: int, why: str) -> Found:
@@ -154,7 +158,7 @@ def bos(tokenizer: Tokenizer, probe: list[int] | None, row: ExceptionRow) -> tup
         if probe[:1] != [named]:
             return (
                 None,
-                f"the chat template does not start with {tokenizer.bos_token!r}, and the model was trained with it",
+                f"the chat template does not start with {tokenizer.bos_token!r}, the tokenizer's BOS",
             )
         if probe.count(named) > 1:
             return None, f"{tokenizer.bos_token!r}, the tokenizer's BOS, is the mark of every turn in the chat template"

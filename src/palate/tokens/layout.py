@@ -98,7 +98,9 @@ class ChatLayout:
         """See Layout."""
         marks = Marks.absent_from([*(turn.content for turn in prompt), *responses])
         turns = [Message(turn.role, self._control.mark(turn.content, marks)) for turn in self._accepted(prompt)]
-        texts = [self._text(turns, self._control.mark(one, marks), marks) for one in responses]
+        texts = [
+            self._control.settle(self._text(turns, self._control.mark(one, marks), marks), marks) for one in responses
+        ]
         return [[*ids, *self._after] for ids in self._encode(texts, marks)]
 
     def _accepted(self, prompt: Prompt) -> Prompt:
@@ -115,9 +117,10 @@ class ChatLayout:
         """The conversation's text up to where the end token goes."""
         text = self._template.render([*turns, Message("assistant", response)])
         closing = self._facts.closing
-        if text.endswith(closing) and _survives(response, text, marks):
-            return text[: len(text) - len(closing)] + self._kept
-        # The template looks into the response and drops part of it (DeepSeek: thoughts): put it in as it is.
+        body = text[: len(text) - len(closing)]
+        if response and text.endswith(closing) and _ends_with(body, response) and _survives(response, body, marks):
+            return body + self._kept
+        # Nothing to see it by, or the template drops part of it (DeepSeek: thoughts): put the response in as it is.
         probe = self._template.render([*turns, Message("assistant", RESPONSE)])
         head, _, tail = probe.rpartition(RESPONSE)
         if tail != closing:
@@ -148,9 +151,14 @@ class ChatLayout:
         return True
 
 
+def _ends_with(body: str, response: str) -> bool:
+    """Whether nothing stands between the response and the closing, as far as a look at its last characters tells."""
+    return body.rstrip().endswith(response.rstrip()[-20:])
+
+
 def _survives(response: str, text: str, marks: Marks) -> bool:
     """Whether the whole response is in the text, white space aside."""
     if response.strip() in text:
         return True
-    unmarked = str.maketrans("", "", marks.opening + marks.closing)
+    unmarked = str.maketrans("", "", marks.opening + marks.closing + marks.edge)
     return "".join(response.translate(unmarked).split()) in "".join(text.translate(unmarked).split())

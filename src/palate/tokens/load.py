@@ -9,7 +9,7 @@ from palate.tokens.tokenizer import Tokenizer, encode
 
 _FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 _SENTENCEPIECE = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
-_SAMPLE = "Hello world, 2 times."
+_SAMPLE = "hello world, 2 times."  # small letters: some classes (ALBERT) lower the others before
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
@@ -60,14 +60,20 @@ def _check_folder(folder: Path) -> None:
         )
     for name in ("tokenizer_config.json", "config.json", "tokenizer.json"):
         _check_json(folder / name)
-    says = [name for name in ("tokenizer_config.json", "tokenizer.json", "config.json") if (folder / name).is_file()]
-    if not says:
+    if not any((folder / name).is_file() for name in _says_how(present[0])):
         raise TokenPolicyError(
-            f"{folder} has {present[0]} alone: without tokenizer_config.json, tokenizer.json or config.json nothing "
-            "says which class reads it, nor whether a text starts with BOS, and transformers would guess (it loses BOS "
-            "and the blank before the first word). Add the model's tokenizer_config.json, at least "
-            '{"tokenizer_class": ..., "add_bos_token": ...}.'
+            f"{folder} has {present[0]} without {' or '.join(_says_how(present[0]))}: nothing says which class "
+            "reads it, nor whether a text starts with BOS, and transformers would guess (it loses BOS and the blank "
+            "before the first "
+            "word). Copy the model's tokenizer_config.json there, or write one: "
+            '{"tokenizer_class": "LlamaTokenizer", "add_bos_token": true} for Llama 2 and Mistral.'
         )
+
+
+def _says_how(file: str) -> tuple[str, ...]:
+    """The files of which one must stand beside a vocabulary: a config's model_type names no BOS for SentencePiece."""
+    itself = ("tokenizer_config.json", "tokenizer.json")
+    return itself if file in _SENTENCEPIECE else (*itself, "config.json")
 
 
 def _check_json(file: Path) -> None:

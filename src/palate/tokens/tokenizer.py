@@ -44,10 +44,6 @@ class Tokenizer(Protocol):
         """Every token's text and its id."""
         ...
 
-    def get_chat_template(self) -> str:
-        """The template named default where there are several."""
-        ...
-
     def apply_chat_template(self, conversation: Sequence[Mapping[str, str]], **kwargs: Any) -> Any:
         """The text that the template makes of a conversation."""
         ...
@@ -60,11 +56,6 @@ class Tokenizer(Protocol):
 def encode(tokenizer: Tokenizer, text: str, *, add_special_tokens: bool = False) -> list[int]:
     """The ids of a text as the tokenizer makes them: control tokens in it are matched."""
     return list(_call(tokenizer, text, add_special_tokens)["input_ids"])
-
-
-def encode_all(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """`encode` for several texts in one call, in their order."""
-    return [list(ids) for ids in _call(tokenizer, list(texts), False)["input_ids"]] if texts else []
 
 
 def _call(tokenizer: Tokenizer, text: Any, add_special_tokens: bool) -> Any:
