@@ -58,7 +58,7 @@ def load_checkpoint(
     folder = locate(path)
     files = read_files(folder)
     form, evidence = require_format(files)
-    parts = form.read(files, dtype or files.dtype)
+    parts = form.read(files, dtype)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         backbone, head = parts.backbone.to(place), parts.head.to(place)

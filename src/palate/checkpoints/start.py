@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from palate.checkpoints.contract import Contract
-from palate.checkpoints.formats import CheckpointFiles, find_format, read_files
+from palate.checkpoints.formats import CheckpointFiles, find_format, read_config, read_files
 from palate.checkpoints.formats.sequence_classification import generation_config
-from palate.checkpoints.headers import inside, read_json
+from palate.checkpoints.headers import inside
 from palate.checkpoints.load import check_width
 from palate.checkpoints.locate import locate
 from palate.checkpoints.manifest import LM_HEAD_FILE
@@ -74,7 +74,7 @@ def load_for_training(
         TokenPolicyError: no tokenizer, or no end token that is certain.
     """
     folder = locate(path)
-    files = read_files(folder) if init == "weights" else _without_weights(folder)
+    files = read_files(folder) if init == "weights" else CheckpointFiles(folder, read_config(folder), {}, False, ())
     found = find_format(files) if init == "weights" else None
     if found is None:
         contract = None
@@ -95,12 +95,6 @@ def load_for_training(
     apply_policy(tokenizer, policy)
     grow_embedding(backbone, policy.rows_needed, like=native, lm_head=lm_head)
     return Start(backbone, head, lm_head, tokenizer, policy, found is not None, note)
-
-
-def _without_weights(folder: Path) -> CheckpointFiles:
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(f"{folder} has no config.json: even random weights need the model's shape.")
-    return CheckpointFiles(folder, read_json(inside(folder, "config.json")), {}, has_contract=False, side_files=())
 
 
 def _policy(files: CheckpointFiles, contract: Contract | None, tokenizer: Any, options: TokenOptions) -> TokenPolicy:

@@ -1,11 +1,20 @@
 """The formats of published reward models, one small file each, recognised by tensors and config, never by name."""
 
-from palate.checkpoints.formats.base import CheckpointFiles, Format, Parts, read_files
+from palate.checkpoints.formats.base import CheckpointFiles, Format, Parts, read_config, read_files
 from palate.checkpoints.formats.palate_own import PALATE
 from palate.checkpoints.formats.sequence_classification import SEQUENCE_CLASSIFICATION
 from palate.errors import CheckpointError
 
-__all__ = ["FORMATS", "CheckpointFiles", "Format", "Parts", "find_format", "read_files", "require_format"]
+__all__ = [
+    "FORMATS",
+    "CheckpointFiles",
+    "Format",
+    "Parts",
+    "find_format",
+    "read_config",
+    "read_files",
+    "require_format",
+]
 
 FORMATS: tuple[Format, ...] = (PALATE, SEQUENCE_CLASSIFICATION)
 

@@ -56,7 +56,10 @@ class CheckpointFiles:
         sizes: dict[str, int] = {}
         for info in self.tensors.values():
             sizes[info.dtype] = sizes.get(info.dtype, 0) + info.size_bytes
-        most = max(sizes, key=sizes.__getitem__, default="none")
+        if not sizes:
+            seen = ", ".join(sorted(entry.name for entry in self.folder.iterdir())[:8])
+            raise CheckpointError(f"{self.folder} has no weights in safetensors files (it holds {seen}).")
+        most = max(sizes, key=sizes.__getitem__)
         if most not in DTYPES:
             raise CheckpointError(
                 f"{self.folder}: its weights are stored as {most}; palate reads {', '.join(DTYPES)}. Dequantise them."
@@ -101,8 +104,8 @@ class Format(Protocol):
         """The evidence that a checkpoint is of this format, or None."""
         ...
 
-    def read(self, files: CheckpointFiles, dtype: torch.dtype) -> Parts:
-        """Load its parts.
+    def read(self, files: CheckpointFiles, dtype: torch.dtype | None) -> Parts:
+        """Load its parts, the backbone in `dtype`, or in the one that it is stored in.
 
         Raises:
             ModelError: weights missing or of another shape.
@@ -118,11 +121,7 @@ def read_files(folder: Path) -> CheckpointFiles:
     Raises:
         CheckpointError: no config.json, a damaged one, damaged or missing weight files, pickled weights alone.
     """
-    if not (folder / "config.json").is_file():
-        seen = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
-        raise CheckpointError(f"{folder} has no config.json (it holds {seen}): give the folder of a model.")
-    config = read_json(inside(folder, "config.json"))
-    _refuse_code(folder, config)
+    config = read_config(folder)
     tensors = read_tensors(folder)
     pickled = sorted(file.name for pattern in PICKLES for file in folder.glob(pattern))
     if not tensors and pickled:
@@ -132,6 +131,23 @@ def read_files(folder: Path) -> CheckpointFiles:
         )
     sides = tuple(name for name in SIDE_FILES if (folder / name).exists())
     return CheckpointFiles(folder, config, tensors, (folder / CONTRACT_FILE).is_file(), sides)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A folder's config.json as it is.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or it names code to run.
+    """
+    if not (folder / "config.json").is_file():
+        seen = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
+        raise CheckpointError(f"{folder} has no config.json (it holds {seen}): give the folder of a model.")
+    config = read_json(inside(folder, "config.json"))
+    if found := _names_code(config):
+        raise CheckpointError(
+            f"{folder}: its config asks for custom code ({found}). palate runs no code from a checkpoint."
+        )
+    return config
 
 
 def read_head(folder: Path, info: TensorInfo, name: str, file: str) -> nn.Linear:
@@ -158,10 +174,19 @@ def read_head(folder: Path, info: TensorInfo, name: str, file: str) -> nn.Linear
     return head
 
 
-def _refuse_code(folder: Path, config: Mapping[str, Any]) -> None:
-    nested = [value for value in config.values() if isinstance(value, dict)]
-    for part in [config, *nested]:
-        if part.get("auto_map"):
-            raise CheckpointError(
-                f"{folder}: its config asks for custom code (auto_map). palate runs no code from a checkpoint."
-            )
+def _names_code(value: Any, name: str = "") -> str:
+    """The first entry that makes transformers fetch code: a class of the repository's own, or a kernel from the Hub.
+
+    Source: CVE-2026-4372 (an attention implementation in config.json was fetched and run in spite of
+    trust_remote_code=False); a name with a slash is a Hub repository.
+    """
+    if name == "auto_map" and value:
+        return "auto_map"
+    if name.endswith("_implementation") and "/" in str(value):
+        return f"{name} {value!r}"
+    parts: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        parts = [(str(key), one) for key, one in value.items()]
+    elif isinstance(value, list):
+        parts = [("", one) for one in value]
+    return next((found for key, one in parts if (found := _names_code(one, key))), "")

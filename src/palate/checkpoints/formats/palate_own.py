@@ -26,7 +26,7 @@ class PalateOwn:
         """The contract is there."""
         return f"it has a {CONTRACT_FILE}" if files.has_contract else None
 
-    def read(self, files: CheckpointFiles, dtype: torch.dtype) -> Parts:
+    def read(self, files: CheckpointFiles, dtype: torch.dtype | None) -> Parts:
         """Load the parts that the contract names.
 
         Raises:
@@ -40,7 +40,7 @@ class PalateOwn:
         head = read_head(files.folder, info, HEAD, file)
         tokenizer = load_tokenizer(files.folder)
         apply_policy(tokenizer, contract.token_policy)
-        backbone, _ = load_backbone(files.folder, dtype=dtype)
+        backbone, _ = load_backbone(files.folder, dtype=dtype or files.dtype)
         return Parts(backbone, head, tokenizer, contract)
 
 

@@ -38,7 +38,7 @@ class SequenceClassification:
             return None
         return f"config.architectures names {named[0]}, and {HEAD} is {list(head.shape)}"
 
-    def read(self, files: CheckpointFiles, dtype: torch.dtype) -> Parts:
+    def read(self, files: CheckpointFiles, dtype: torch.dtype | None) -> Parts:
         """Load backbone, head and tokenizer, and detect the token policy.
 
         Raises:
@@ -51,7 +51,7 @@ class SequenceClassification:
         config = load_config(files.folder)
         policy = detect_policy(tokenizer, config, generation_config(files))
         apply_policy(tokenizer, policy)
-        backbone, _ = load_backbone(files.folder, dtype=dtype)
+        backbone, _ = load_backbone(files.folder, dtype=dtype or files.dtype)
         grow_embedding(backbone, policy.rows_needed)
         end = "the last token" if policy.end_token is None else repr(policy.end_token)
         note = (
