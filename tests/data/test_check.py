@@ -14,7 +14,7 @@ from palate.data import DataReport, check_lists, read_lists, write_lists
 from palate.data.prefixes import common_start, distinct_prefixes
 from palate.errors import DataError, TokenPolicyError
 from palate.records import Message, RankedList
-from palate.tokens import Renderer, TokenOptions, detect_policy, load_tokenizer
+from palate.tokens import Renderer, TokenOptions, detect_policy
 
 
 def ranked(prompt: str, responses: Sequence[str], ranks: Sequence[int], **more: Any) -> RankedList:
@@ -171,19 +171,29 @@ def test_the_common_start_is_the_longest(left: str, right: str) -> None:
     assert common_start(left, right) == len(list(equal))
 
 
-@pytest.fixture(scope="module")
-def renderer(shared: Path) -> Renderer:
-    """GPT-2's tokenizer, without a chat template: turns as Human and Assistant."""
-    from transformers import GPT2Config
+def renderer_of(**options: Any) -> Renderer:
+    """A tokenizer in which a character of ASCII is a token, built in memory, with its detected policy."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import GPT2Config, PreTrainedTokenizerFast
 
-    tokenizer = load_tokenizer(shared / "tokenizers" / "gpt2")
-    policy = detect_policy(tokenizer, GPT2Config(), None, TokenOptions(max_tokens=64))
-    return Renderer(tokenizer, policy)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE(vocab={char: at for at, char in enumerate(alphabet)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|end|>", pad_token="<|pad|>")
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=4096)
+    return Renderer(tokenizer, detect_policy(tokenizer, config, None, TokenOptions(**options)))
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Renderer:
+    """Without a chat template: turns as Human and Assistant."""
+    return renderer_of(max_tokens=64)
 
 
 def test_tokens_are_counted_with_and_without_shared_prefixes(renderer: Renderer) -> None:
     lists = [ranked("What is the colour of the sky?", ["Blue.", "Blue, mostly.", "Blue."], [1, 2, 3])]
-    whole = renderer.render(lists[0].prompt, lists[0].responses).sequences
+    whole = renderer_without_limit(renderer, lists[0])
     found = check_lists(lists, renderer, [128]).tokens
     assert found is not None
     assert found.separate == sum(map(len, whole))
@@ -200,16 +210,16 @@ def test_truncation_counts_what_it_cuts_and_the_pairs_that_it_makes_identical(re
         ranked("short", ["fits", "fits, too"], [1, 2], id="short"),
         ranked("long", [long + "yes", long + "no"], [1, 2], id="long"),
     ]
-    report = check_lists(lists, renderer, [100, 1000])
+    report = check_lists(lists, renderer, [100, 2000])
     assert report.tokens is not None
     by_limit = {one.max_tokens: one for one in report.tokens.truncation}
-    assert sorted(by_limit) == [64, 100, 1000], "the policy's own limit is among them"
+    assert sorted(by_limit) == [64, 100, 2000], "the policy's own limit is among them"
     sizes = [len(ids) for ids in renderer_without_limit(renderer, lists[1])]
     for limit in (64, 100):
         cut = by_limit[limit]
         assert (cut.lists, cut.sequences, cut.identical_pairs) == (1, 2, 1)
         assert cut.cut_tokens == sum(size - limit for size in sizes)
-    assert (by_limit[1000].lists, by_limit[1000].cut_tokens, by_limit[1000].identical_pairs) == (0, 0, 0)
+    assert (by_limit[2000].lists, by_limit[2000].cut_tokens, by_limit[2000].identical_pairs) == (0, 0, 0)
     assert finding(report, "identical_after_cut").level == "error"
     assert finding(report, "truncation").count == 2
 
@@ -229,14 +239,10 @@ def renderer_without_limit(renderer: Renderer, one: RankedList) -> Sequence[Sequ
     return Renderer(renderer.tokenizer, policy).render(one.prompt, one.responses).sequences
 
 
-def test_lists_that_the_template_refuses_are_counted_and_the_others_measured(shared: Path) -> None:
-    from transformers import GPT2Config
-
+def test_lists_that_the_template_refuses_are_counted_and_the_others_measured() -> None:
     picky = "{% for turn in messages %}{% if turn.role == 'tool' %}{{ raise_exception('no tools here') }}{% endif %}"
     template = picky + "<{{ turn.role }}>{{ turn.content }}{{ eos_token }}{% endfor %}"
-    tokenizer = load_tokenizer(shared / "tokenizers" / "gpt2")
-    options = TokenOptions(template="chat", chat_template=template)
-    renderer = Renderer(tokenizer, detect_policy(tokenizer, GPT2Config(), None, options))
+    renderer = renderer_of(template="chat", chat_template=template)
     good = ranked("p", ["a", "b"], [1, 2])
     tool = RankedList((Message("user", "p"), Message("tool", "t")), ("a", "b"), (1, 2), id="x:9")
     report = check_lists([good, tool, good], renderer, [512])
