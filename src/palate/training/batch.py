@@ -1,5 +1,6 @@
-"""A step's batch: which lists, in which rows. Integers in, integers out; every response stands in it once, whatever K."""
+"""A step's batch: which lists, in which rows. Every response stands in it once, whatever K."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -72,6 +73,7 @@ class Lists(Dataset[TokenList]):
     """The training lists, as torch's loaders want them."""
 
     def __init__(self, lists: Sequence[TokenList]):
+        """Wrap them."""
         self.lists = lists
 
     def __len__(self) -> int:
@@ -84,7 +86,10 @@ class Lists(Dataset[TokenList]):
 
 
 class StepSampler(Sampler[list[int]]):
-    """The lists of every step of an epoch. An epoch's order depends on the seed and the epoch alone, so a resumed run finds it again."""
+    """The lists of every step of an epoch.
+
+    An epoch's order depends on the seed and the epoch alone, so a resumed run finds it again.
+    """
 
     def __init__(self, count: int, lists_per_step: int, epoch: Callable[[], int], seed: int | None):
         """Cut epochs into steps.
@@ -102,7 +107,7 @@ class StepSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         """Steps in an epoch."""
-        return -(-self.count // self.lists_per_step)
+        return math.ceil(self.count / self.lists_per_step)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Indices of each step's lists."""

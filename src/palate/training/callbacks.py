@@ -1,8 +1,12 @@
 """What happens beside the steps: the history file, the progress bar, early stopping."""
 
+# ruff: noqa: ARG002  (transformers decides which arguments a callback is given)
+
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -17,10 +21,21 @@ from rich.progress import (
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
+class CurrentSteps(TrainerCallback):
+    """A resumed run logs, evaluates and saves as often as it is told now, not as often as its snapshot was."""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Count anew."""
+        state.compute_steps(args, state.max_steps)
+
+
 class HistoryFile(TrainerCallback):
     """One line of JSON per log entry; a resumed run writes it anew from what its snapshot knew."""
 
     def __init__(self, path: Path):
+        """Write to `path`."""
         self.path = path
 
     def on_train_begin(
@@ -44,13 +59,14 @@ def _line(entry: dict[str, Any]) -> str:
 class ProgressBar(TrainerCallback):
     """Steps, loss, accuracy and the time left, on a terminal's standard error; nothing elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: bool) -> None:
+        """Make the bar; it shows when training begins, if at all."""
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"),
         )  # fmt: skip
         console = Console(stderr=True)
-        self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self.progress = Progress(*columns, console=console, disable=not (show and console.is_terminal))
         self.task: TaskID | None = None
         self.figures: dict[str, str] = {}
 
@@ -80,20 +96,33 @@ class ProgressBar(TrainerCallback):
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back, also after an error."""
+        """Give the terminal back."""
         self.progress.stop()
+
+    @classmethod
+    @contextmanager
+    def shown(cls, show: bool) -> Generator[Self]:
+        """A bar that gives the terminal back, also after an error."""
+        bar = cls(show)
+        try:
+            yield bar
+        finally:
+            bar.close()
 
 
 class EarlyStop(TrainerCallback):
     """Stop after `patience` evaluations without a better one. It reads the history, so a resumed run counts on."""
 
-    def __init__(self, metric: str, patience: int):
+    def __init__(self, metric: str, patience: int | None):
+        """Watch "accuracy" (larger is better) or "loss" (smaller is); without patience, never stop."""
         self.metric = f"eval_{metric}"
         self.patience = patience
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Count."""
+        if self.patience is None:
+            return
         sign = -1.0 if self.metric == "eval_loss" else 1.0
         values = [sign * entry[self.metric] for entry in state.log_history if self.metric in entry]
-        if len(values) - 1 - values.index(max(values)) >= self.patience:
+        if values and len(values) - 1 - values.index(max(values)) >= self.patience:
             control.should_training_stop = True

@@ -1,4 +1,4 @@
-"""The model card of a trained checkpoint: what it learnt from, how, how good it is beside the longer-wins rule, and its curves."""
+"""The model card of a trained checkpoint: what it learnt from, how, and how good it is beside the longer-wins rule."""
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -9,6 +9,14 @@ from palate.checkpoints import Contract
 from palate.metrics import Accuracy
 from palate.training.config import TrainConfig
 from palate.training.evaluation import Evaluation
+
+_USE = """```python
+import palate
+
+rm = palate.load("THIS FOLDER")
+rm.score("prompt", ["one response", "another"])
+```
+"""
 
 CURVES_FILE = "curves.png"
 CONFIG_FILE = "train.yaml"
@@ -49,7 +57,7 @@ def model_card(
     parts = [
         "---\nlibrary_name: transformers\ntags: [reward-model, palate]\n---\n\n# Reward model\n",
         f"Trained with palate {contract.versions.get('palate', '')} from `{_name(config.model)}`.\n",
-        '```python\nimport palate\n\nrm = palate.load("THIS FOLDER")\nrm.score("prompt", ["one response", "another"])\n```\n',
+        _USE,
         others + "\n",
         "## Results\n\n" + _results(evaluation),
         f"![loss and accuracy over the steps]({CURVES_FILE})\n",
@@ -57,9 +65,11 @@ def model_card(
         "## Tokens\n\n" + _table(tokens),
         "## Run\n\n" + _table(run),
         "## Settings\n\n" + _table(_settings(config)),
-        f"All settings are in `{CONFIG_FILE}`, and `palate train --config {CONFIG_FILE} --out ANOTHER` repeats the run; every step is "
-        f"in `{HISTORY_FILE}`; how a text becomes a score is in `palate.json`.\n",
-        "Only the order of rewards for one prompt means something; rewards of different prompts are not comparable by training.\n",
+        (
+            f"All settings are in `{CONFIG_FILE}`, and `palate train --config {CONFIG_FILE} --out ANOTHER` repeats the "
+            f"run; every step is in `{HISTORY_FILE}`; how a text becomes a score is in `palate.json`.\n\n"
+            "Only the order of rewards for one prompt means something: training never compared different prompts.\n"
+        ),
     ]
     return "\n".join(parts)
 
@@ -121,10 +131,10 @@ def _results(evaluation: Evaluation | None) -> str:
     ]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     return (
-        f"{table}\n\nOver {evaluation.accuracy.pairs} pairs of {evaluation.lists} lists that were kept out, prompts apart from the "
-        f"training prompts. A tie counts a half ({evaluation.accuracy.tied_pairs} pairs tied); chance is 0.5. The interval is "
-        f"a bootstrap over prompts. Loss {evaluation.loss:.4f}. Rewards there: mean {evaluation.reward_mean:.3f}, standard "
-        f"deviation {evaluation.reward_std:.3f}: what `normalise=True` uses.\n"
+        f"{table}\n\nOver {evaluation.accuracy.pairs} pairs of {evaluation.lists} lists whose prompts were kept out of "
+        f"training. A tie counts a half ({evaluation.accuracy.tied_pairs} pairs tied); chance is 0.5. The interval is "
+        f"a bootstrap over prompts. Loss {evaluation.loss:.4f}. Rewards there: mean {evaluation.reward_mean:.3f}, "
+        f"standard deviation {evaluation.reward_std:.3f}: what `normalise=True` uses.\n"
     )
 
 

@@ -13,14 +13,14 @@ class TokenSettings(Settings):
 
     end_strategy: Literal["native", "remap", "dedicated", "none"] = Field(
         "native",
-        description="where the reward is read: the model's own end token (native), another one that exists (remap), one that is "
-        "added (dedicated), or the last token as it comes (none)",
+        description="where the reward is read: the model's own end token (native), another one that exists (remap), "
+        "one that is added (dedicated), or the last token as it comes (none)",
     )
     end_token: str | None = Field(None, description="the token that remap or dedicated means")
     template: Literal["auto", "chat", "transcript", "raw"] = Field(
         "auto",
-        description="the tokenizer's chat template (chat), palate's Human/Assistant transcript, plain text (raw), or the first of these "
-        "that there is (auto)",
+        description="the tokenizer's chat template (chat), palate's Human/Assistant transcript, plain text (raw), or "
+        "the first of these that there is (auto)",
     )
     chat_template: str | None = Field(None, description="a Jinja chat template in place of the tokenizer's")
     max_tokens: int | None = Field(
@@ -40,7 +40,7 @@ class TokenSettings(Settings):
 
 
 class TrainConfig(FitSettings):
-    """A whole run: model and data in, a reward model out. The resolved one is saved as train.yaml and repeats the run."""
+    """A whole run: model and data in, a reward model out. Saved resolved as train.yaml, it repeats the run."""
 
     model: str = Field(
         min_length=1, description="folder or Hub id of a language model, or of a reward model whose head is kept"
@@ -86,8 +86,6 @@ class TrainConfig(FitSettings):
             raise ValueError("resume goes on with an unfinished run and overwrite forgets it: choose one.")
         if self.quarantine and self.on_bad_row != "skip":
             raise ValueError("quarantine is where skipped rows go: set on_bad_row to skip.")
-        if self.lora and self.lm_weight and self.tokens.end_strategy == "dedicated":
-            raise ValueError(
-                "lm_weight with lora freezes the language-model head, so a dedicated end token would never be learnt."
-            )
+        if self.weights_dtype == "bfloat16" and self.dtype != "bfloat16":
+            raise ValueError("weights_dtype bfloat16 computes in bfloat16: set dtype to bfloat16 too.")
         return self

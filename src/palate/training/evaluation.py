@@ -61,7 +61,7 @@ def evaluate_rewards(
     Raises:
         DataError: no pair of different rank in any list.
     """
-    ranks = [one.ranks for one in lists]
+    ranks = [list(one.ranks) for one in lists]
     prompts = [one.prompt or f"list {at}" for at, one in enumerate(lists)]
     lengths = [[len(sequence) for sequence in one.sequences] for one in lists]
     members = [(at, index) for at, one in enumerate(rewards) for index in range(len(one))]
@@ -78,12 +78,13 @@ def evaluate_rewards(
     )
 
 
-def evaluate_model(model: RewardModel, lists: Sequence[TokenList], settings: FitSettings) -> Evaluation:
-    """Score lists and judge the rewards.
+def score_lists(model: RewardModel, lists: Sequence[TokenList], settings: FitSettings) -> list[list[float]]:
+    """Rewards [lists][k], computed in the dtype of the run.
 
     Raises:
-        DataError: no pair of different rank in any list.
         NonFiniteError: a reward that is NaN or infinite.
     """
-    rewards = model.score_ids([one.sequences for one in lists], settings.tokens_per_row)
-    return evaluate_rewards(rewards, lists, settings)
+    if not lists:
+        return []
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16"):
+        return model.score_ids([one.sequences for one in lists], settings.tokens_per_row)

@@ -1,5 +1,6 @@
 """From ranked lists to token ids, once and up front; what cannot train anything is left out and counted."""
 
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,8 +45,8 @@ def render_lists(
 ) -> Rendering:
     """Render every list once.
 
-    Responses that became the same tokens, but have different ranks, say nothing (their gap is 0 whatever the model); they are
-    left out, and with them the list if fewer than two responses, or no pair, is left.
+    Responses that became the same tokens, but have different ranks, say nothing (their gap is 0 whatever the model);
+    they are left out, and with them the list if fewer than two responses, or no pair, is left.
 
     Args:
         lists: what was read.
@@ -90,7 +91,7 @@ def _render(one: RankedList, renderer: Renderer, with_prompts: bool) -> tuple[To
         raise DataError(f"{one.id}: {error}") from error
     if rendered.dropped:
         return None
-    sequences = rendered.sequences[: one.k]
+    sequences = tuple(array("i", ids) for ids in rendered.sequences[: one.k])  # 4 bytes a token; a list takes up to 36
     starts: tuple[int, ...] = ()
     if with_prompts:
         empty = rendered.sequences[-1]
@@ -127,6 +128,6 @@ def _without_alike(one: TokenList) -> TokenList:
 def _nothing_left(count: int, dropped: Mapping[str, int]) -> str:
     reasons = "; ".join(f"{number}: {reason}" for reason, number in dropped.items()) or "there was none"
     return (
-        f"not one of {count} lists can train anything ({reasons}). A ranking needs two responses of different rank that stay "
-        "different within max_tokens."
+        f"not one of {count} lists can train anything ({reasons}). A ranking needs two responses of different rank "
+        "that stay different within max_tokens."
     )

@@ -19,8 +19,8 @@ def load_config(path: str | Path | None = None, overrides: Mapping[str, Any] | N
 
     Args:
         path: YAML with the fields of `TrainConfig`; None starts from the defaults.
-        overrides: they win; a dot reaches into a group: {"loss.kind": "plackett_luce", "lora.rank": 8}. A new `kind` forgets
-            the other settings of that group.
+        overrides: they win; a dot reaches into a group: {"loss.kind": "plackett_luce", "lora.rank": 8}. A new `kind`
+            forgets the other settings of that group.
 
     Raises:
         ConfigError: a file that cannot be read, an unknown setting (the message names the near ones), a value that

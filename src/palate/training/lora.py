@@ -1,4 +1,4 @@
-"""Low-rank adapters on the backbone: put in before training, merged into its weights after. The only file that imports peft."""
+"""Low-rank adapters on the backbone: put in before training, merged into its weights after. Needs peft."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ class Adapters:
         Args:
             model: changed in place.
             settings: rank, scale, dropout, targets.
-            new_token: the id of an end token that was added: its embedding is trained too, for nobody else ever learnt it.
+            new_token: the id of an end token that was added: its embedding is trained too.
 
         Raises:
             ConfigError: peft is not installed, or no layer has the name of a target.

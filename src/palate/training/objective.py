@@ -23,7 +23,7 @@ LOGIT_FIELDS = (
     "output_multiplier",
     "softcap",
 )
-"""Config fields by which a model changes its logits after lm_head (Gemma 2, Cohere, Granite, HyperCLOVA, Falcon-H1 ...).
+"""Config fields by which a model changes its logits after lm_head (Gemma 2, Cohere, Granite, HyperCLOVA ...).
 Granite divides by `logits_scaling` and HyperCLOVA multiplies by it, so the field alone does not say how: refused."""
 
 
@@ -79,9 +79,13 @@ def _column(values: list[float | None], default: float, like: Tensor) -> Float[T
 
 
 class Objective(nn.Module):
-    """A reward model and what its training minimises; one row in, one number out, so that wrappers (DDP, autocast) see all of it."""
+    """A reward model and what its training minimises: one row in, one number out.
+
+    All of it is one module's forward pass, so that what wraps it (DDP, autocast) sees all of it.
+    """
 
     def __init__(self, model: RewardModel, settings: FitSettings):
+        """Join them; the model is not copied."""
         super().__init__()
         self.model = model
         self.settings = settings
@@ -116,7 +120,7 @@ class Objective(nn.Module):
 def best_response_losses(
     output: RowOutput, row: TrieRow, lists: Sequence[TokenList], settings: FitSettings, lm_head: Callable[[Any], Any]
 ) -> Float[Tensor, "lists"]:
-    """Per list the language-model loss on its best response's tokens, the mean over those that share the best rank (S3.1)."""
+    """Per list the language-model loss on its best response's tokens (S3.1); several best ones count their mean."""
     present = list(dict.fromkeys(at for at, _ in row.members))
     place = {at: number for number, at in enumerate(present)}
     states: list[Tensor] = []
@@ -158,7 +162,7 @@ def check_objective(lists: Sequence[TokenList], settings: FitSettings, config: A
     for one in lists:
         if len(one.sequences) < 2 or len(one.sequences) != len(one.ranks):
             raise DataError(
-                f"{one.id}: it has {len(one.sequences)} responses and {len(one.ranks)} ranks; at least 2 of each are needed."
+                f"{one.id}: it has {len(one.sequences)} responses and {len(one.ranks)} ranks; each needs at least 2."
             )
     if not isinstance(settings.loss, PairwiseLoss):
         _check_soft_labels(lists, settings)
@@ -167,8 +171,8 @@ def check_objective(lists: Sequence[TokenList], settings: FitSettings, config: A
     changed = [name for name in LOGIT_FIELDS if getattr(config, name, None) not in (None, 1, 1.0)]
     if changed:
         raise ModelError(
-            f"lm_weight: {config.model_type} changes its logits after lm_head ({changed[0]} = {getattr(config, changed[0])}), "
-            "which palate's language-model loss does not follow. Set lm_weight to 0."
+            f"lm_weight: {config.model_type} changes its logits after lm_head ({changed[0]} is "
+            f"{getattr(config, changed[0])}), which palate's language-model loss does not follow. Set lm_weight to 0."
         )
     for one in lists:
         if len(one.prompt_tokens) != len(one.sequences) or min(one.prompt_tokens) < 1:
@@ -182,6 +186,6 @@ def _check_soft_labels(lists: Sequence[TokenList], settings: FitSettings) -> Non
         first = next((one for one in lists if getattr(one, name) is not None), None)
         if first is not None and f"{name}s" not in settings.loss.model_fields_set:
             raise ConfigError(
-                f"{first.id} has a {name}, and loss.kind {settings.loss.kind!r} knows none. Take loss.kind pairwise, or set "
-                f"loss.{name}s to false to leave them out."
+                f"{first.id} has a {name}, and loss.kind {settings.loss.kind!r} knows none. Take loss.kind pairwise, "
+                f"or set loss.{name}s to false to leave them out."
             )

@@ -1,5 +1,6 @@
 """train: a whole run, from files of rankings to a checkpoint that scores."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,9 +64,6 @@ def train(config: TrainConfig, say: Say | None = None) -> TrainResult:
         config: every setting.
         say: told in a line what was found and decided, as it happens.
 
-    Returns:
-        Where the checkpoint is and how good it is.
-
     Raises:
         DataError: files that cannot be read as rankings, or nothing in them to learn from. Before any step.
         ConfigError: settings at odds with each other, with the model or with an unfinished run. Before any step.
@@ -80,18 +78,16 @@ def train(config: TrainConfig, say: Say | None = None) -> TrainResult:
     _check_places(config, out, run)
     sides = read_sides(config)
     say(
-        f"read {sides.read.read} rows ({sides.read.format}): {len(sides.train)} lists to train on, {len(sides.evaluation)} kept out"
+        f"read {sides.read.read} rows ({sides.read.format}): {len(sides.train)} lists to train on, "
+        f"{len(sides.evaluation)} kept out"
     )
     beginning = begin(config)
     training, evaluation = _render(config, sides, beginning)
     data = _account(sides, training)
     say(f"{data['trains on']}; {data['tokens']}; left out: {data['left out']}")
     say(f"{beginning.note}; {beginning.model.path.kind} path: {beginning.model.path.reason}")
-    if config.overwrite:
-        shutil.rmtree(run, ignore_errors=True)
-    run.mkdir(parents=True, exist_ok=True)
-    (run / CONFIG_FILE).write_text(dump_config(config), encoding="utf-8")
     try:
+        _open_run(config, run)
         done = fit(
             beginning.model,
             training.lists,
@@ -106,6 +102,15 @@ def train(config: TrainConfig, say: Say | None = None) -> TrainResult:
             f"{run} cannot be written: {error.strerror or error}. The newest complete snapshot there can be resumed."
         ) from error
     return _finish(config, (out, run), beginning, sides, data, done)
+
+
+def _open_run(config: TrainConfig, run: Path) -> None:
+    if os.environ.get("RANK", "0") != "0":  # of several processes, the first one writes
+        return
+    if config.overwrite:
+        shutil.rmtree(run, ignore_errors=True)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / CONFIG_FILE).write_text(dump_config(config), encoding="utf-8")
 
 
 def read_sides(config: TrainConfig) -> Sides:

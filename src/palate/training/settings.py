@@ -1,4 +1,4 @@
-"""What a training run may be told about its steps: losses, rows, optimiser, evaluation, snapshots. Frozen, and free of torch."""
+"""What a run may be told about its steps: losses, rows, optimiser, evaluation, snapshots. Frozen, and free of torch."""
 
 from typing import Annotated, Literal
 
@@ -45,7 +45,7 @@ Loss = Annotated[PairwiseLoss | PlackettLuceLoss, Field(discriminator="kind")]
 
 
 class Lora(Settings):
-    """Low-rank adapters on the backbone; the head is always trained, and the adapters are merged when the model is saved."""
+    """Low-rank adapters on the backbone; the head is always trained, and the adapters are merged at the end."""
 
     rank: int = Field(16, ge=1, description="of the two small matrices")
     alpha: float = Field(32.0, gt=0, description="scale: the adapter's output counts alpha / rank")
@@ -96,6 +96,9 @@ class FitSettings(Settings):
 
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the forward and backward pass (autocast); the head always computes in float32"
+    )
+    dropout: bool = Field(
+        False, description="keep the backbone's dropout; without it a response gets one reward in training too"
     )
     gradient_checkpointing: bool = Field(False, description="keep less memory, compute the layers twice")
     lora: Lora | None = Field(None, description="train adapters instead of the backbone's weights; null trains all")

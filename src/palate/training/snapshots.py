@@ -1,4 +1,4 @@
-"""Snapshots inside a run: complete or ignored. The manifest is written last and verified before a run goes on from one."""
+"""Snapshots inside a run: complete or ignored. The manifest is written last, and verified before a run goes on."""
 
 import hashlib
 import json
@@ -94,7 +94,12 @@ def newest_complete(run: Path) -> Path | None:
 def snapshots(run: Path) -> list[Path]:
     """The run's snapshots, complete or not, newest first."""
     found = [path for path in run.glob(f"{PREFIX}*") if path.is_dir() and path.name.removeprefix(PREFIX).isdigit()]
-    return sorted(found, key=lambda path: -int(path.name.removeprefix(PREFIX)))
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(folder: Path | None) -> int:
+    """The step after which a snapshot was made; 0 without one."""
+    return 0 if folder is None else int(folder.name.removeprefix(PREFIX))
 
 
 def rotate(run: Path, keep: int, best: Path | None) -> None:

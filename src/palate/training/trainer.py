@@ -5,29 +5,32 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import TrainOutput
 
-from palate.errors import CheckpointError, NonFiniteError
+from palate.errors import CheckpointError, ConfigError, NonFiniteError, StorageError
 from palate.models import RewardModel
 from palate.training.batch import Lists, StepBatch, StepPlanner, StepSampler, TokenList
-from palate.training.evaluation import Evaluation, evaluate_rewards
+from palate.training.evaluation import Evaluation, evaluate_rewards, score_lists
 from palate.training.objective import Objective
 from palate.training.settings import FitSettings
 from palate.training.snapshots import MANIFEST, PREFIX, rotate, seal
-from palate.trie import plan_rows
+from palate.trie import TrieRow, plan_rows
 
 WEIGHTS = "model.safetensors"
 
 
 class ListTrainer(Trainer):
-    """Steps of lists: rows run one after the other, each with its backward pass, and their gradients add up to the step's."""
+    """Steps of lists: rows run one by one, each with its backward pass, and their gradients add up to the step's."""
 
     def __init__(
         self,
@@ -64,6 +67,23 @@ class ListTrainer(Trainer):
             callbacks=list(callbacks),
         )
         self.remove_callback(PrinterCallback)
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise ConfigError(
+                "this version of palate trains with one process per GPU and whole copies of the model (DDP); FSDP and "
+                "DeepSpeed would need snapshots that it cannot write. Start it without them."
+            )
+
+    def run_from(self, snapshot: Path | None) -> TrainOutput:
+        """Train, from a complete snapshot on if there is one.
+
+        Raises:
+            CheckpointError: a snapshot's file holds pickled objects, which transformers refuses to build (it reads
+                optimizer, scheduler and random states with torch.load(weights_only=True)).
+        """
+        try:
+            return self.train(resume_from_checkpoint=None if snapshot is None else str(snapshot))
+        except UnpicklingError as error:
+            raise CheckpointError(f"{snapshot} holds more than tensors: {str(error).splitlines()[0]}") from error
 
     def get_train_dataloader(self) -> DataLoader[TokenList]:
         """Every process reads every step's lists and plans its own share, so nothing is dealt out by accelerate."""
@@ -104,14 +124,23 @@ class ListTrainer(Trainer):
         for at, (row, lists) in enumerate(rows):
             last = at == len(rows) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model=model):
-                loss = model(row, lists) * scale
-                self.accelerator.backward(loss)
-            total += loss.detach()
+                total += self._row(model, row, lists, scale)
         if not math.isfinite(float(total)):
             raise NonFiniteError(
                 _non_finite("the loss", float(total), self.state.global_step, batch.ids, self.settings)
             )
         return total
+
+    def _row(self, model: nn.Module, row: TrieRow, lists: Sequence[TokenList], scale: float) -> Tensor:
+        try:
+            loss = model(row, lists) * scale
+            self.accelerator.backward(loss)
+        except torch.OutOfMemoryError as error:
+            raise ConfigError(
+                f"out of memory on a row of {len(row)} tokens: set tokens_per_row lower (results stay the same), or "
+                "gradient_checkpointing, or dtype bfloat16; a list that is longer on its own needs less max_tokens."
+            ) from error
+        return loss.detach()
 
     def _most_rows(self, mine: int) -> int:
         if self.args.world_size == 1:
@@ -126,25 +155,22 @@ class ListTrainer(Trainer):
         Raises:
             NonFiniteError: it is NaN or infinite; the message names the lists.
         """
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
-        if not math.isfinite(float(norm)):
-            raise NonFiniteError(
-                _non_finite("the gradient's norm", float(norm), self.state.global_step, self._batch_ids, self.settings)
-            )
+        norm: Any = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if not math.isfinite(length := float(norm)):
+            what = "the gradient's norm"
+            raise NonFiniteError(_non_finite(what, length, self.state.global_step, self._batch_ids, self.settings))
         return norm
 
     def evaluate(
         self,
-        eval_dataset: Any = None,
-        ignore_keys: Any = None,
-        metric_key_prefix: str = "eval",  # noqa: ARG002
+        eval_dataset: Any = None,  # noqa: ARG002
+        ignore_keys: Any = None,  # noqa: ARG002
+        metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
         """Score the evaluation lists, each process its share, and judge the rewards."""
         lists = self.evaluation_lists
         mine = lists[self.args.process_index :: self.args.world_size]
-        rewards = (
-            self.reward_model.score_ids([one.sequences for one in mine], self.settings.tokens_per_row) if mine else []
-        )
+        rewards = score_lists(self.reward_model, mine, self.settings)
         if self.args.world_size > 1:
             shares: list[Any] = [None] * self.args.world_size
             torch.distributed.all_gather_object(shares, rewards)
@@ -162,18 +188,27 @@ class ListTrainer(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Write a snapshot with transformers' means, seal it, and only then remove older ones."""
-        folder = Path(self.args.output_dir) / f"{PREFIX}{self.state.global_step}"
+        folder = Path(self.args.output_dir or ".") / f"{PREFIX}{self.state.global_step}"
         if self.args.should_save and folder.exists():  # half-written by a run that was killed
             (folder / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(folder)
         self.accelerator.wait_for_everyone()
-        super()._save_checkpoint(model, trial)
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch.save says RuntimeError where the disk is full
+            raise StorageError(f"the snapshot {folder} cannot be written: {str(error).splitlines()[0]}") from error
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            seal(folder, {"step": self.state.global_step, "processes": self.args.world_size, **self.facts})
-            best = self.state.best_model_checkpoint
-            rotate(folder.parent, self.settings.keep_snapshots, Path(best) if best else None)
+            self._seal(folder)
         self.accelerator.wait_for_everyone()
+
+    def _seal(self, folder: Path) -> None:
+        best = self.state.best_model_checkpoint
+        try:
+            seal(folder, {"step": self.state.global_step, "processes": self.args.world_size, **self.facts})
+            rotate(folder.parent, self.settings.keep_snapshots, Path(best) if best else None)
+        except OSError as error:
+            raise StorageError(f"the snapshot {folder} cannot be completed: {error.strerror or error}") from error
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
         """The weights that training changes, as safetensors; no pickled arguments beside them."""
@@ -208,7 +243,7 @@ class ListTrainer(Trainer):
         return trained | {name: value for name, value in self.reward_model.named_buffers() if name in persistent}
 
 
-def _idle_row(dataset: Any) -> Any:
+def _idle_row(dataset: Any) -> TrieRow:
     (row,) = plan_rows([[list(dataset[0].sequences[0][:1])]], 1)
     return row
 
@@ -216,6 +251,7 @@ def _idle_row(dataset: Any) -> Any:
 def _non_finite(what: str, value: float, step: int, ids: Sequence[str], settings: FitSettings) -> str:
     shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
     return (
-        f"{what} is {value} in step {step + 1}, on the lists {shown}. The weights are as before this step. The learning rate is "
-        f"{settings.learning_rate}: a lower one, a longer warm-up or max_grad_norm may help; else look at these lists' texts."
+        f"{what} is {value} in step {step + 1}, on the lists {shown}. No weight was changed by it. The learning rate "
+        f"is {settings.learning_rate}: a lower one, a longer warm-up or a smaller max_grad_norm may help; else look at "
+        "these lists' texts."
     )
