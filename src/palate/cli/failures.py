@@ -34,7 +34,7 @@ def _usage(error: typer.TyperException) -> str:
         return "--debug stands before the verb: palate --debug VERB ..."
     near = getattr(error, "possibilities", None)
     if near:
-        message = f"{str(error).rstrip('.')}. Did you mean {' or '.join(sorted(near))}?"
+        message = f"{str(error).rstrip('.')}. Did you mean {' or '.join(near)}?"
     context = getattr(error, "ctx", None)
     command = "palate" if context is None else context.command_path
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} All options: {command} --help"

@@ -28,6 +28,8 @@ VERBS = (
     Verb("score", "palate.cli.score", "Score responses with a reward model."),
 )
 
+INTERRUPTED = 130
+
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `palate` and exit: 0 done, 2 a mistake that the message explains, 130 interrupted."""
@@ -45,9 +47,10 @@ def run(args: Sequence[str]) -> int:
             reconfigure(errors="backslashreplace")  # what a terminal can't show must not stop a run
     words = list(args)
     try:
-        return app(words)(words, prog_name="palate", standalone_mode=False) or 0
-    except KeyboardInterrupt:
-        return 130
+        code: int = app(words)(words, prog_name="palate", standalone_mode=False) or 0
+        if code == INTERRUPTED:
+            sys.stderr.write("interrupted\n")
+        return code
     except (Exception, typer.Abort) as error:
         known = explain(error)
         if known is None or "--debug" in words[: _verb_at(words)]:

@@ -158,17 +158,13 @@ def _show(responses: list[str], rewards: "list[Reward]", *, normalised: bool, as
         ]
         print_json({"normalised": normalised, "ranked": ranked})
         return
-    rows = [
-        (
-            place,
-            f"{rewards[at].reward:+.4f}",
-            rewards[at].tokens,
-            rewards[at].cut_tokens or "",
-            one_line(responses[at], SHOWN_CHARACTERS),
-        )
-        for place, at in enumerate(order, start=1)
-    ]
-    columns = ("", "normalised" if normalised else "reward", "tokens", "cut", "response")
+    cut = any(one.cut_tokens for one in rewards)
+    rows: list[list[object]] = []
+    for place, at in enumerate(order, start=1):
+        one = rewards[at]
+        numbers = [place, f"{one.reward:+.4f}", one.tokens, *([one.cut_tokens] if cut else [])]
+        rows.append([*numbers, one_line(responses[at], SHOWN_CHARACTERS)])
+    columns = ("", "normalised" if normalised else "reward", "tokens", *(["cut"] if cut else []), "response")
     show(table(columns, rows, right=columns[:-1]))
 
 
