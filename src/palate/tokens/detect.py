@@ -6,7 +6,7 @@ from typing import Any
 from palate.errors import TokenPolicyError, UsageError
 from palate.tokens.chat import FROZEN_DATE, ChatFacts, ChatTemplate, asks_for_the_date, own_template, probe_turns, study
 from palate.tokens.ending import Found, bos, native_end, next_id, remapped, setting, stop_ids
-from palate.tokens.exceptions import exception_for
+from palate.tokens.exceptions import ExceptionRow, exception_for
 from palate.tokens.options import TokenOptions
 from palate.tokens.padding import Taken, choose_pad
 from palate.tokens.policy import Template, TokenPolicy
@@ -14,6 +14,7 @@ from palate.tokens.tokenizer import Tokenizer, encode, token_id
 
 DEDICATED = "<|reward|>"
 DEFAULT_MAX_TOKENS = 2048  # where neither the model nor the tokenizer states a limit (BLOOM, MPT: ALiBi)
+_NOTHING_ADDED = "nothing is added: the last token is read"
 NO_LIMIT = 10**9  # transformers writes 1e30 for "unknown"
 
 _DEFAULTS = TokenOptions()
@@ -39,23 +40,15 @@ def detect_policy(
     template = _choose_template(tokenizer, options)
     rows, rows_why = _rows(tokenizer, config)
     end = _choose_end(tokenizer, template.facts, config, generation_config, options)
-    bos_id, bos_why = bos(tokenizer, template.probe, row)
-    if end is not None and bos_id == end.id and not row.bos_may_end:
-        bos_id, bos_why = None, f"{end.token!r} is the end token; one token can't mark both ends"
-    fresh = next_id(tokenizer)
-    pad = choose_pad(
-        tokenizer,
-        _taken(tokenizer, template, end, bos_id, generation_config),
-        config,
-        rows,
-        fresh if end is None or end.id < fresh else end.id + 1,
-    )
+    bos_id, bos_why = _choose_bos(tokenizer, template, end, row)
+    fresh = max(next_id(tokenizer), 0 if end is None else end.id + 1)
+    pad = choose_pad(tokenizer, _taken(tokenizer, template, end, bos_id, generation_config), config, rows, fresh)
     max_tokens, max_why = _max_tokens(tokenizer, config, options)
     evidence = {
         "template": template.why,
         **_template_evidence(template),
         "bos": bos_why,
-        "end": "nothing is added: the last token is read" if end is None else end.why,
+        "end": _NOTHING_ADDED if end is None else end.why,
         "pad": pad.why,
         "max_tokens": max_why,
         "vocab_rows": rows_why,
@@ -131,6 +124,15 @@ def _choose_end(
         return Found(token, next_id(tokenizer), f"a token of its own, added: {token!r}")
     row = exception_for(setting(config, "model_type"))
     return native_end(tokenizer, facts, config, generation_config, row)
+
+
+def _choose_bos(
+    tokenizer: Tokenizer, template: _Template, end: Found | None, row: ExceptionRow
+) -> tuple[int | None, str]:
+    at, why = bos(tokenizer, template.probe, row)
+    if end is not None and at == end.id and not row.bos_may_end:
+        return None, f"{end.token!r} is the end token; one token can't mark both ends"
+    return at, why
 
 
 def _taken(

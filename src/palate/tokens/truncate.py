@@ -1,5 +1,6 @@
 """What gives way when a sequence is longer than max_tokens: old turns, then old tokens, at last the response's tail."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -54,11 +55,11 @@ class Fitter:
 
     def _shorten_prompt(self, prompt: Prompt, longest: str) -> Prompt:
         """The prompt without its oldest turns, then without its oldest tokens; system turns stay."""
-        for shorter in _without_oldest_turns(prompt):
-            prompt = shorter
-            if self._excess(prompt, longest) <= 0:
-                return prompt
-        turns = list(prompt)
+        candidates = _without_oldest_turns(prompt)
+        fits = bisect_left(candidates, True, key=lambda one: self._excess(one, longest) <= 0)
+        if fits < len(candidates):
+            return candidates[fits]
+        turns = list(candidates[-1])
         for at, turn in enumerate(turns):
             if turn.role == "system":
                 continue
