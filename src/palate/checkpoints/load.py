@@ -13,7 +13,6 @@ from palate.checkpoints.manifest import changed_weights, check_tokenizer_files
 from palate.checkpoints.probes import check_finite, check_ids, check_rewards, check_tokens, make_probes
 from palate.errors import CheckpointError, ModelError
 from palate.models import RewardModel, state_size
-from palate.tokens import Renderer
 
 
 @dataclass(frozen=True)
@@ -87,10 +86,11 @@ def check_width(folder: Path, states: int, head: int) -> None:
 
 def _verify(folder: Path, contract: Contract, tokenizer: Any, model: RewardModel) -> None:
     check_finite(model)
-    renderer = Renderer(tokenizer, contract.token_policy)
     if not contract.probes:
-        make_probes(model, renderer)  # nothing to compare with, but a template or a weight that fails shows now
+        make_probes(
+            model, tokenizer, contract.token_policy
+        )  # nothing to compare with, but a template or a weight that fails shows now
         return
-    check_ids(contract, renderer)
+    check_ids(contract, tokenizer)
     check_tokenizer_files(folder, contract)
     check_rewards(contract, model, lambda: changed_weights(folder, contract))

@@ -6,6 +6,7 @@ from the ids that were saved, so a difference there is the weights', the library
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -15,7 +16,7 @@ from palate.checkpoints.contract import Computed, Contract, Probe
 from palate.errors import CheckpointError, ContractError, TokenPolicyError
 from palate.models import RewardModel
 from palate.records import Message, Prompt
-from palate.tokens import Renderer, TokenPolicy
+from palate.tokens import Renderer, Tokenizer, TokenPolicy
 
 TOLERANCE: Mapping[str, float] = {"float64": 1e-4, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1.5e-1}
 """Largest difference of a probe's reward, relative to max(1, the largest probe reward). float32: other kernels and
@@ -53,23 +54,23 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def make_probes(model: RewardModel, renderer: Renderer) -> tuple[tuple[Probe, ...], Computed]:
+def make_probes(model: RewardModel, tokenizer: Tokenizer, policy: TokenPolicy) -> tuple[tuple[Probe, ...], Computed]:
     """Render the fixed conversations and compute their rewards, in float32 whatever the model's dtype if memory allows.
 
     Raises:
-        TokenPolicyError: not one of them can be rendered (with overlong = "error" and a small max_tokens).
+        TokenPolicyError: not one of them can be rendered.
         NonFiniteError: a reward that is NaN or infinite.
     """
+    renderer = _renderer(tokenizer, policy)
     lists: list[tuple[Prompt, tuple[str, ...], list[list[int]]]] = []
     reason = ""
     for prompt, responses in PROBES:
         try:
             rendered = renderer.render(prompt, responses)
-        except TokenPolicyError as error:  # too long, or a template for one question and one answer
+        except TokenPolicyError as error:  # a template for one question and one answer
             reason = str(error)
             continue
-        if rendered.sequences:
-            lists.append((prompt, responses, [list(ids) for ids in rendered.sequences]))
+        lists.append((prompt, responses, [list(ids) for ids in rendered.sequences]))
     if not lists:
         raise TokenPolicyError(
             f"no probe fits the token policy, so nothing could show that a checkpoint holds: {reason}"
@@ -107,12 +108,18 @@ def in_float32(model: torch.nn.Module) -> Generator[None]:
             parameter.data = parameter.data.to(dtype)
 
 
-def check_ids(contract: Contract, renderer: Renderer) -> None:
+def _renderer(tokenizer: Tokenizer, policy: TokenPolicy) -> Renderer:
+    """Probes are cut to fit, whatever happens to other texts: a small max_tokens must not leave none."""
+    return Renderer(tokenizer, replace(policy, overlong="truncate"))
+
+
+def check_ids(contract: Contract, tokenizer: Tokenizer) -> None:
     """Render every probe again and compare the ids.
 
     Raises:
         ContractError: they differ; the message shows the first probe and place.
     """
+    renderer = _renderer(tokenizer, contract.token_policy)
     for (prompt, responses), probes in _by_prompt(contract.probes).items():
         try:
             rendered = renderer.render(prompt, responses)

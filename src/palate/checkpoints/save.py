@@ -15,7 +15,7 @@ from palate.checkpoints.plain import plain_config, plain_model, prove_plain
 from palate.checkpoints.probes import check_finite, check_tokens, library_versions, make_probes
 from palate.errors import ModelError, StorageError, UsageError
 from palate.models import RewardModel, quiet_transformers
-from palate.tokens import Renderer, TokenPolicy
+from palate.tokens import TokenPolicy
 
 SHARD_BYTES = 5_000_000_000
 CARD_FILE = "README.md"
@@ -59,7 +59,7 @@ def save_checkpoint(
     """
     target = Path(out)
     _check(model, tokenizer, contract, extras or {})
-    probes, computed = make_probes(model, Renderer(tokenizer, contract.token_policy))
+    probes, computed = make_probes(model, tokenizer, contract.token_policy)
     spread = sorted({probe.token_ids for probe in probes}, key=len)
     plain = prove_plain(
         model, contract.token_policy, [list(ids) for ids in (spread[0], spread[-1], spread[len(spread) // 2])]
