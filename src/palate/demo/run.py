@@ -1,0 +1,173 @@
+"""The tour: make data, train from scratch, and judge the model on prompts that it never saw, by grades that are known."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from palate.checkpoints import file_in_place
+from palate.data import write_lists
+from palate.demo.generate import make_lists
+from palate.demo.model import write_model
+from palate.errors import StorageError
+from palate.metrics import Accuracy, TopOne, longer_wins, pairwise_accuracy, top_one
+from palate.records import RankedList
+from palate.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from palate.scoring import Ranked, Scorer
+
+Say = Callable[[str], None]
+
+MARKER = "demo.json"
+"""Lies in every folder that the demo made, so that it replaces no other; at the end it holds the figures."""
+
+TRAIN_LISTS, UNSEEN_LISTS = 8000, 300
+
+SETTINGS: Mapping[str, Any] = {
+    "init": "random",
+    "learning_rate": 2e-3,
+    "scheduler": "cosine",
+    "warmup": 0.05,
+    "beta2": 0.95,
+    "weight_decay": 0.01,
+    "lists_per_step": 16,
+    "eval_fraction": 0.02,
+    "eval_every": 100,
+    "save_every": None,
+    "device": "cpu",
+}
+"""For a transformer of half a million weights that starts from nothing; a pretrained one wants a far smaller learning rate."""
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made and measured.
+
+    Attributes:
+        out: the folder with everything in it.
+        reward_model: the checkpoint.
+        accuracy: on the unseen lists, against the known grades.
+        longer_wins: of the rule that the longer response is better, on the same pairs.
+        best_of_n: how often the response with the largest reward is a best one.
+        example: one unseen prompt.
+        ranked: its responses, best first by reward.
+        grades: the known grade of each of them, in the order of `ranked`.
+        history: the log of the training.
+        seconds: of the whole tour.
+    """
+
+    out: Path
+    reward_model: Path
+    accuracy: Accuracy
+    longer_wins: Accuracy
+    best_of_n: TopOne
+    example: str
+    ranked: tuple["Ranked", ...]
+    grades: tuple[float, ...]
+    history: tuple[Mapping[str, Any], ...]
+    seconds: float
+
+
+def run_demo(
+    out: Path, seed: int = 0, say: Say | None = None, *, train_lists: int = TRAIN_LISTS, **settings: object
+) -> DemoResult:
+    """Run the tour.
+
+    Args:
+        out: folder for everything; one that an earlier demo made is replaced.
+        seed: of the data, the weights and the order of the lists.
+        say: told in a line what is being done.
+        train_lists: how many lists to make for training.
+        settings: over those of the demo, by name.
+
+    Raises:
+        StorageError: `out` holds something else than a demo, or cannot be written.
+    """
+    from palate.scoring import load
+    from palate.training.run import train
+
+    say = say or _silent
+    start = time.monotonic()
+    _make_place(out, seed)
+    lists = make_lists(train_lists + UNSEEN_LISTS, seed)
+    training, unseen = lists[:train_lists], lists[train_lists:]
+    write_lists(training, out / "train.jsonl")
+    write_lists(unseen, out / "unseen.jsonl")
+    say(f"made {len(training)} ranked lists to train on and {len(unseen)} with other prompts to judge by")
+    write_model(out / "model", training, seed)
+    config = TrainConfig.model_validate(
+        {
+            **SETTINGS,
+            "model": str(out / "model"),
+            "data": [str(out / "train.jsonl")],
+            "out": str(out / "rm"),
+            "seed": seed,
+            **settings,
+        }
+    )
+    result = train(config, say)
+    scorer = load(result.out, device="cpu")
+    rewards = [[one for one in scored] for scored in _rewards(scorer, unseen)]
+    ranks = [one.ranks for one in unseen]
+    lengths = [[len(text) for text in one.responses] for one in unseen]
+    example = next((one for one in unseen if one.k >= 6), unseen[0])
+    ranked = tuple(scorer.rank(example.prompt, example.responses))
+    made = DemoResult(
+        out=out,
+        reward_model=result.out,
+        accuracy=pairwise_accuracy(rewards, ranks),
+        longer_wins=longer_wins(lengths, ranks),
+        best_of_n=top_one(rewards, ranks),
+        example=example.prompt[-1].content,
+        ranked=ranked,
+        grades=tuple((example.grades or ())[one.index] for one in ranked),
+        history=tuple(result.fit.history),
+        seconds=time.monotonic() - start,
+    )
+    _mark(out, {"seed": seed, **figures(made)})
+    return made
+
+
+def figures(made: DemoResult) -> dict[str, float]:
+    """The demo's numbers, as they are kept in demo.json."""
+    interval = made.accuracy.by_pair_interval
+    return {
+        "accuracy": made.accuracy.by_pair,
+        "accuracy_low": interval.low,
+        "accuracy_high": interval.high,
+        "longer_wins": made.longer_wins.by_pair,
+        "best_of_n": made.best_of_n.value,
+        "best_of_n_by_chance": made.best_of_n.chance,
+        "pairs": made.accuracy.pairs,
+        "seconds": made.seconds,
+    }
+
+
+def _rewards(scorer: "Scorer", lists: Sequence[RankedList]) -> list[list[float]]:
+    found = scorer.score_many((one.prompt, one.responses) for one in lists)
+    return [one for one in found if isinstance(one, list)]
+
+
+def _make_place(out: Path, seed: int) -> None:
+    if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise StorageError(f"{out} exists and is not a demo's folder. Name another place: palate demo --out PLACE.")
+    try:
+        if out.is_dir():
+            shutil.rmtree(out)
+        out.mkdir(parents=True)
+    except OSError as error:
+        raise StorageError(f"{out} cannot be made anew: {error.strerror or error}.") from error
+    _mark(out, {"seed": seed})
+
+
+def _mark(out: Path, values: Mapping[str, float]) -> None:
+    with file_in_place(out / MARKER) as file:
+        file.write(json.dumps(values, indent=2) + "\n")
+
+
+def _silent(_line: str) -> None:
+    return

@@ -1,0 +1,132 @@
+"""The demo's tasks: what is asked, what a perfect response holds, and how many faults a response has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from palate.demo.words import CATEGORIES, DAYS, NUMBERS
+
+Kind = Literal["list", "two lists", "count"]
+KINDS: tuple[Kind, ...] = ("list", "two lists", "count")
+
+Form = Literal["commas", "dashes", "stars"]
+FORMS: tuple[Form, ...] = ("commas", "dashes", "stars")
+"""How the content is laid out; tasks ask for it by these names."""
+
+Tone = Literal["plain", "quiet", "polite"]
+TONES: dict[Tone, str] = {"plain": "", "quiet": " Write nothing else.", "polite": " Be polite."}
+"""What is asked of the talk around the content: nothing; none; a friendly opening."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One run of items that a task asks for.
+
+    Attributes:
+        category: where its words come from.
+        pool: the words that are right for it.
+        ideal: the items of one perfect response; the only ones if `ordered`.
+        ordered: these items in this order, rather than so many of the pool in any.
+    """
+
+    category: str
+    pool: tuple[str, ...]
+    ideal: tuple[str, ...]
+    ordered: bool = False
+
+    def faults(self, items: Sequence[str]) -> int:
+        """How many items are missing, too many, wrong or said twice; of an ordered part, the edit distance."""
+        if self.ordered:
+            return edit_distance(items, self.ideal)
+        distinct = set(items)
+        wrong = sum(item not in self.pool for item in distinct)
+        return abs(len(items) - len(self.ideal)) + wrong + len(items) - len(distinct)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One prompt, and all that decides how good a response to it is."""
+
+    kind: Kind
+    prompt: str
+    parts: tuple[Part, ...]
+    form: Form
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A response in pieces.
+
+    Attributes:
+        items: for each part of the task, what is said for it.
+        form: the layout.
+        opening: what is said before the content; "" for nothing.
+        closing: what is said after it; "" for nothing.
+    """
+
+    items: tuple[tuple[str, ...], ...]
+    form: Form
+    opening: str = ""
+    closing: str = ""
+
+    def text(self) -> str:
+        """The response as it is written."""
+        items = [item for of_part in self.items for item in of_part]
+        sign = {"commas": "", "dashes": "- ", "stars": "* "}[self.form]
+        content = (", " if self.form == "commas" else "\n").join(f"{sign}{item}" for item in items)
+        return "\n".join(piece for piece in (self.opening, content, self.closing) if piece)
+
+
+def faults(task: Task, draft: Draft) -> int:
+    """How many faults a response has; 0 is perfect.
+
+    Those of its parts, and one each for another layout than asked for, for talk where none was wanted, and for no
+    opening where politeness was.
+    """
+    content = sum(part.faults(items) for part, items in zip(task.parts, draft.items, strict=True))
+    talkative = task.tone == "quiet" and bool(draft.opening or draft.closing)
+    rude = task.tone == "polite" and not draft.opening
+    return content + (draft.form != task.form) + talkative + rude
+
+
+def edit_distance(found: Sequence[str], wanted: Sequence[str]) -> int:
+    """The fewest items to insert, delete or replace to turn one sequence into the other (Levenshtein 1966)."""
+    row = list(range(len(wanted) + 1))
+    for i, mine in enumerate(found, start=1):
+        before, row = row, [i]
+        for j, theirs in enumerate(wanted, start=1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (mine != theirs)))
+    return row[-1]
+
+
+def make_task(rng: Random, kind: Kind) -> Task:
+    """Draw one task of a kind."""
+    form, tone = rng.choice(FORMS), rng.choice(("plain", "plain", "plain", "quiet", "polite"))
+    if kind == "count":
+        ask, parts = _count(rng)
+    elif kind == "two lists":
+        parts = tuple(_list(rng, category, most=4) for category in rng.sample(tuple(CATEGORIES), 2))
+        ask = "List " + " and ".join(f"{len(part.ideal)} {part.category}" for part in parts)
+    else:
+        category = rng.choice(tuple(CATEGORIES))
+        without = rng.choice(CATEGORIES[category]) if rng.random() < 0.6 else ""
+        parts = (_list(rng, category, most=6, without=without),)
+        ask = f"List {len(parts[0].ideal)} {category}" + (f" other than {without}" if without else "")
+    return Task(kind, f"{ask} with {form}.{TONES[tone]}", parts, form, tone)
+
+
+def _list(rng: Random, category: str, most: int, without: str = "") -> Part:
+    pool = tuple(word for word in CATEGORIES[category] if word != without)
+    return Part(category, pool, tuple(rng.sample(pool, rng.randint(2, most))))
+
+
+def _count(rng: Random) -> tuple[str, tuple[Part, ...]]:
+    category, row = rng.choice((("numbers", NUMBERS), ("numbers", NUMBERS), ("days", DAYS)))
+    count = rng.randint(3, 6)
+    start = rng.randint(0, len(row) - count)
+    items = row[start : start + count]
+    if rng.random() < 0.4:
+        items = items[::-1]
+    return f"Name the {category} from {items[0]} to {items[-1]}", (Part(category, row, items, ordered=True),)
