@@ -86,7 +86,7 @@ def test_center_keeps_rewards_near_zero(tmp_path):
     for weight in (0.0, 0.3):
         model = tiny_model()
         fit(model, lists, quick(epochs=4, center_weight=weight), tmp_path / str(weight))
-        rewards = torch.tensor(sum(model.score_ids([one.sequences for one in lists]), []))
+        rewards = torch.tensor([reward for one in model.score_ids([one.sequences for one in lists]) for reward in one])
         size[weight] = float(rewards.square().mean())
     assert size[0.3] < size[0.0] / 3
 
@@ -165,7 +165,7 @@ def test_what_cannot_train_is_refused_before_any_step(tmp_path):
         fit(speaking_model(), [replace(two[0], prompt_tokens=())], quick(lm_weight=1), tmp_path)
     with pytest.raises(ConfigError, match=r"has a margin.*pairwise"):
         fit(tiny_model(), [replace(two[0], margin=1.0)], quick(loss={"kind": "plackett_luce"}), tmp_path)
-    with pytest.raises(ConfigError, match="report_to|nosuch"):
+    with pytest.raises(ConfigError, match="nosuch"):
         fit(tiny_model(), two, quick(report_to=("nosuch",)), tmp_path)
     scaled = speaking_model()
     scaled.config.final_logit_softcapping = 30.0

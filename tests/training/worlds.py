@@ -36,7 +36,7 @@ def speaking_model(seed: int = 0, **shape: Any) -> RewardModel:
 
 
 def planted_lists(count: int, seed: int = 0, most: int = 5) -> list[TokenList]:
-    """The better response has the larger share of tokens below 30; lengths say nothing. K from 2 to `most`, some ties."""
+    """The better response has the larger share of tokens below 30. K from 2 to `most`, some ties."""
     rng = np.random.default_rng(seed)
     lists: list[TokenList] = []
     while len(lists) < count:
@@ -70,7 +70,7 @@ def assert_same_bits(left: dict[str, torch.Tensor], right: dict[str, torch.Tenso
 
 
 def separate_rewards(model: RewardModel, sequences: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Rewards by plain forward passes of right-padded sequences with a plain causal model, the end state read by hand."""
+    """Rewards by one plain forward pass over right-padded sequences, the end state read by hand."""
     longest = max(map(len, sequences))
     ids = torch.tensor([[*one, *[0] * (longest - len(one))] for one in sequences])
     mask = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in sequences])

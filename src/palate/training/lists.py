@@ -94,7 +94,7 @@ def _render(one: RankedList, renderer: Renderer, with_prompts: bool) -> tuple[To
     sequences = tuple(array("i", ids) for ids in rendered.sequences[: one.k])  # 4 bytes a token; a list takes up to 36
     starts: tuple[int, ...] = ()
     if with_prompts:
-        empty = rendered.sequences[-1]
+        empty = array("i", rendered.sequences[-1])
         starts = tuple(min(common_start(ids, empty), len(ids) - 1) for ids in sequences)
     made = TokenList(
         sequences=sequences,

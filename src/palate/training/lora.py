@@ -1,5 +1,6 @@
 """Low-rank adapters on the backbone: put in before training, merged into its weights after. Needs peft."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,11 @@ class Adapters:
         )
         backbone: Any = model.backbone
         try:
-            wrapped = get_peft_model(backbone, config)
+            with warnings.catch_warnings():
+                # peft asks for a name that transformers renamed, and says that it noticed GPT-2's transposed weights
+                warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+                warnings.filterwarnings("ignore", message=".*fan_in_fan_out", category=UserWarning)
+                wrapped = get_peft_model(backbone, config)
         except ValueError as error:
             raise ConfigError(f"lora.targets is {settings.targets!r}: {str(error).splitlines()[0]}") from error
         assert isinstance(wrapped, PeftModel)
