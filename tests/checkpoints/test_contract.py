@@ -10,7 +10,8 @@ import torch
 
 from checkpoints.tiny import CHAT, make_checkpoint, make_model
 from palate.checkpoints import Contract, load_checkpoint, save_checkpoint
-from palate.checkpoints.probes import PROBES, in_float32, make_probes
+from palate.checkpoints.precision import exact_products, in_float32
+from palate.checkpoints.probes import PROBES, make_probes
 from palate.errors import CheckpointError, ContractError, TokenPolicyError
 from palate.models import RewardModel
 from palate.tokens import TokenOptions
@@ -128,3 +129,19 @@ def test_the_padded_path_keeps_the_contract_too(tmp_path: Path) -> None:
     from palate.checkpoints.probes import check_rewards
 
     check_rewards(loaded.contract, padded)
+
+
+def test_products_are_exact_for_a_while_and_then_as_the_run_has_set_them() -> None:
+    backends: Any = torch.backends
+    if not hasattr(backends, "fp32_precision"):
+        pytest.skip("torch before 2.9 has one setting for all")
+    before = backends.fp32_precision
+    backends.fp32_precision = "tf32"
+    try:
+        with exact_products():
+            assert backends.cuda.matmul.fp32_precision == "ieee"
+        assert backends.cuda.matmul.fp32_precision == "tf32"
+        backends.fp32_precision = "ieee"
+        assert backends.cuda.matmul.fp32_precision == "ieee"  # it follows again
+    finally:
+        backends.fp32_precision = before

@@ -57,30 +57,14 @@ def save_checkpoint(
         NonFiniteError: a probe's reward is NaN or infinite.
         StorageError: the place is taken or can't be written, or the disk is full; nothing half-written is left.
     """
-    target = Path(out)
     _check(model, tokenizer, contract, extras or {})
-    probes, computed = make_probes(model, tokenizer, contract.token_policy)
-    spread = sorted({probe.token_ids for probe in probes}, key=len)
-    plain = prove_plain(
-        model, contract.token_policy, [list(ids) for ids in (spread[0], spread[-1], spread[len(spread) // 2])]
-    )
-    contract = replace(
-        contract,
-        lm_head=_lm_head(model),
-        plain_transformers=plain,
-        probes=probes,
-        computed=computed,
-        versions=library_versions(),
-    )
-    with folder_in_place(target, overwrite=overwrite) as folder:
+    contract = _complete(model, tokenizer, contract)
+    with folder_in_place(Path(out), overwrite=overwrite) as folder:
         _check_space(model, folder)
         _write_weights(model, contract, folder, shard_bytes)
         tokenizer.save_pretrained(folder)
         contract = replace(contract, files=record_files(folder))
-        for name, content in {CARD_FILE: (card or short_card)(contract), **(extras or {})}.items():
-            place = folder / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content.encode() if isinstance(content, str) else content)
+        _write_texts(folder, {CARD_FILE: (card or short_card)(contract), **(extras or {})})
         (folder / CONTRACT_FILE).write_text(contract.text(), "utf-8")  # last: a folder without it is not palate's
     return contract
 
@@ -116,6 +100,28 @@ def _check(model: RewardModel, tokenizer: Any, contract: Contract, extras: Mappi
         raise UsageError(f"an extra file of a checkpoint can't be named {wrong[0]!r}.")
     check_tokens(contract.token_policy, tokenizer, model)
     check_finite(model)
+
+
+def _complete(model: RewardModel, tokenizer: Any, contract: Contract) -> Contract:
+    """The contract with its probes, and what plain transformers makes of the shortest, the longest and a middle one."""
+    probes, computed = make_probes(model, tokenizer, contract.token_policy)
+    by_length = [list(ids) for ids in sorted({probe.token_ids for probe in probes}, key=len)]
+    three = [by_length[0], by_length[-1], by_length[len(by_length) // 2]]
+    return replace(
+        contract,
+        lm_head=_lm_head(model),
+        plain_transformers=prove_plain(model, contract.token_policy, three),
+        probes=probes,
+        computed=computed,
+        versions=library_versions(),
+    )
+
+
+def _write_texts(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+    for name, content in contents.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _lm_head(model: RewardModel) -> LmHead:

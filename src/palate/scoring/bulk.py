@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,29 +73,36 @@ def score_file(
         DataError: no such file, no row, or a bad row with on_bad_row "error".
         StorageError: OUT exists or can't be written, or the disk is full; nothing half-written is left.
     """
-    target = Path(out)
+    target = _place(Path(out), overwrite=overwrite)
     quarantine = target.with_name(f"{target.name}.quarantine.jsonl")
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder; name the file that the rewards go to.")
-    if not overwrite:
-        refuse_existing(target)
-    if not target.parent.is_dir():
-        _make(target.parent)
     rows = read_candidates(data, format=format, on_bad_row=on_bad_row, quarantine=quarantine)
     tally = _Tally()
     failed = target.with_name(f".{target.name}.failed.partial")
     try:
         with file_in_place(target) as file:
             with file_in_place(failed) as bad:
-                for line in tally.lines(rm.stream(rows, normalise=normalise, on_error=on_bad_row), bad, progress):
-                    file.write(line)
+                stream = rm.stream(rows, normalise=normalise, on_error=on_bad_row)
+                file.writelines(tally.lines(stream, bad, progress))
             _settle(quarantine, failed if tally.failed else None, fresh=not rows.skipped)
     finally:
         rows.close()
         failed.unlink(missing_ok=True)
-    skipped = Counter(rows.skipped) + Counter({NOT_SCORED: tally.failed} if tally.failed else {})
+    skipped = {**rows.skipped, NOT_SCORED: tally.failed} if tally.failed else dict(rows.skipped)
     left = quarantine if skipped else None
-    return BulkReport(rows.read, tally.scored, tally.responses, tally.cut, dict(skipped), target, left)
+    return BulkReport(rows.read, tally.scored, tally.responses, tally.cut, skipped, target, left)
+
+
+def _place(target: Path, *, overwrite: bool) -> Path:
+    """See that the rewards can go there before anything is computed."""
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; name the file that the rewards go to.")
+    if not overwrite:
+        refuse_existing(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{target.parent} cannot be made: {error.strerror or error}.") from error
+    return target
 
 
 class _Tally:
@@ -152,13 +158,6 @@ def _refused(scored: Scored) -> dict[str, Any]:
         turns = [{"role": turn.role, "content": turn.content} for turn in scored.candidates.prompt]
         content = {"prompt": turns, "responses": list(scored.candidates.responses)}
     return {"id": scored.result.id, "reason": NOT_SCORED, "detail": scored.result.reason, "content": content}
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{folder} cannot be made: {error.strerror or error}.") from error
 
 
 def _settle(quarantine: Path, failed: Path | None, *, fresh: bool) -> None:
