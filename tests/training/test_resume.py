@@ -84,6 +84,15 @@ def test_dropout_goes_on_with_the_same_numbers(tmp_path, killed_at):
     assert_same_bits(resumed, uninterrupted)
 
 
+def test_adapters_go_on_with_the_same_bits(tmp_path, killed_at):
+    changes = {"lora": {"rank": 2, "dropout": 0.1}}
+    uninterrupted, _ = run_fit(tmp_path / "a", **changes)
+    killed_at(tmp_path / "b", 5, **changes)
+    assert (tmp_path / "b" / "checkpoint-4" / "model.safetensors").stat().st_size < 40_000  # not the frozen weights
+    resumed, _ = run_fit(tmp_path / "b", resume=True, **changes)
+    assert_same_bits(resumed, uninterrupted)
+
+
 def damage_missing(folder):
     (folder / "optimizer.pt").unlink()
 

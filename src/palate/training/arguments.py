@@ -13,15 +13,19 @@ def make_arguments(settings: FitSettings, run: Path, *, evaluated: bool) -> Trai
     """What transformers' Trainer is told; snapshots and trackers write to `run`.
 
     Raises:
-        ConfigError: bfloat16 on a machine without it, an unknown tracker or one that is not installed.
+        ConfigError: bfloat16 or torch_compile on a machine without it, a tracker that is unknown or not installed.
     """
     from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 
     evaluates = evaluated and settings.eval_every is not None
     best = settings.early_stopping is not None and evaluates
     save_every = settings.eval_every if best else settings.save_every
+    on_cpu = settings.device == "cpu" or not torch.accelerator.is_available()
+    if settings.torch_compile and on_cpu:
+        raise ConfigError("torch_compile is for GPUs; on a CPU palate's own kernels are faster. Set it to false.")
     try:
-        get_reporting_integration_callbacks(list(settings.report_to))
+        for tracker in get_reporting_integration_callbacks(list(settings.report_to)):
+            tracker()  # says now, and not after the data were read, what is not installed
         arguments = TrainingArguments(
             output_dir=str(run),
             per_device_train_batch_size=settings.lists_per_step,
@@ -37,7 +41,7 @@ def make_arguments(settings: FitSettings, run: Path, *, evaluated: bool) -> Trai
             adam_epsilon=settings.epsilon,
             max_grad_norm=settings.max_grad_norm,
             bf16=settings.dtype == "bfloat16",
-            use_cpu=settings.device == "cpu" or not torch.accelerator.is_available(),
+            use_cpu=on_cpu,
             seed=settings.seed,
             logging_steps=settings.log_every,
             logging_nan_inf_filter=False,  # a loss that is not finite ends the run, with its lists' names

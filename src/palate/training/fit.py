@@ -91,9 +91,9 @@ def fit(
     facts = run_facts(train, settings)
     snapshot = newest_complete(run) if resume else None
     _check_same_run(snapshot, facts)
+    arguments = make_arguments(settings, run, evaluated=bool(evaluation))
     adapters = _prepare(model, settings, new_token)
     run.mkdir(parents=True, exist_ok=True)
-    arguments = make_arguments(settings, run, evaluated=bool(evaluation))
     with ProgressBar.shown(settings.progress) as bar:
         stop = EarlyStop(settings.best_by, settings.early_stopping)
         callbacks = [CurrentSteps(), HistoryFile(run / "history.jsonl"), bar, stop]

@@ -83,7 +83,7 @@ def train(config: TrainConfig, say: Say | None = None) -> TrainResult:
     )
     beginning = begin(config)
     training, evaluation = _render(config, sides, beginning)
-    data = _account(sides, training)
+    data = _account(sides, training, evaluation)
     say(f"{data['trains on']}; {data['tokens']}; left out: {data['left out']}")
     say(f"{beginning.note}; {beginning.model.path.kind} path: {beginning.model.path.reason}")
     try:
@@ -152,13 +152,15 @@ def _check_places(config: TrainConfig, out: Path, run: Path) -> None:
         raise StorageError(f"{out} cannot be made: {parent} is a file.")
 
 
-def _account(sides: Sides, training: Rendering) -> dict[str, str]:
+def _account(sides: Sides, training: Rendering, evaluation: Rendering | None) -> dict[str, str]:
     whole = sum(len(ids) for one in training.lists for ids in one.sequences)
     distinct = sum(distinct_prefixes(one.sequences) for one in training.lists)
     responses = sum(len(one.ranks) for one in training.lists)
     left_out = [f"{count} rows: {reason}" for reason, count in sides.read.skipped.items()]
     left_out += [f"{count} lists: {reason}" for reason, count in training.dropped.items()]
     left_out += [f"{count} responses: {reason}" for reason, count in training.dropped_responses.items()]
+    if evaluation is not None:
+        left_out += [f"{count} evaluation lists: {reason}" for reason, count in evaluation.dropped.items()]
     if sides.shared:
         left_out.append(f"{sides.shared} lists: their prompts are kept out for evaluation")
     return {
@@ -167,7 +169,7 @@ def _account(sides: Sides, training: Rendering) -> dict[str, str]:
         "trains on": f"{len(training.lists)} lists, {responses} responses, {training.pairs} pairs",
         "tokens": f"{distinct} distinct of {whole} ({whole / distinct:.2f} times as many without shared prefixes)",
         "cut": f"{training.cut_lists} lists had a text cut to fit max_tokens",
-        "evaluates on": f"{len(sides.evaluation)} lists of other prompts",
+        "evaluates on": "nothing" if evaluation is None else f"{len(evaluation.lists)} lists of other prompts",
     }
 
 
