@@ -14,8 +14,8 @@ from rich.markup import escape
 
 from palate.training.config import TrainConfig
 
-PANELS = {"tokens": "Tokens", "loss": "Loss", "lora": "LoRA"}
-"""The headings that groups of settings stand under."""
+PANELS = {"": "Run", "tokens": "Tokens", "loss": "Loss", "fit": "Training", "lora": "LoRA"}
+"""The headings that groups of settings stand under, in the order of help; "fit" are those of FitSettings."""
 
 UNPREFIXED = ("tokens", "loss")
 """Groups whose settings are flags under their own name; elsewhere the name of the group stands before it."""
@@ -56,10 +56,9 @@ class Flag:
 
 
 def flags() -> list[Flag]:
-    """Every flag, in the order of the fields, those that name the run first."""
-    own = TrainConfig.__annotations__  # the others come from FitSettings
-    found = list(_flags(TrainConfig, "", "Training"))
-    return sorted(found, key=lambda flag: flag.setting.split(".")[0] not in own)
+    """Every flag, by heading and then in the order of the fields."""
+    headings = list(PANELS.values())
+    return sorted(_flags(TrainConfig, "", PANELS["fit"]), key=lambda flag: headings.index(flag.panel))
 
 
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -101,13 +100,13 @@ def _flags(model: type[BaseModel], group: str, panel: str) -> Iterator[Flag]:
         if inner:
             seen: set[str] = set()
             for one in inner:
-                for flag in _flags(one, setting, PANELS.get(name, name)):
+                for flag in _flags(one, setting, PANELS[name]):
                     if flag.setting not in seen:
                         yield _merged(flag, inner)
                     seen.add(flag.setting)
         else:
             own = name in TrainConfig.__annotations__ and not group
-            yield _flag(field, setting, "Run" if own else panel)
+            yield _flag(field, setting, PANELS[""] if own else panel)
 
 
 def _merged(flag: Flag, models: list[type[BaseModel]]) -> Flag:

@@ -1,4 +1,4 @@
-"""The tour: make data, train from scratch, and judge the model on prompts that it never saw, by grades that are known."""
+"""The tour: make data, train from scratch, and judge the model on prompts that it never saw, by known grades."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from palate.checkpoints import file_in_place
 from palate.data import write_lists
 from palate.demo.generate import make_lists
-from palate.demo.model import write_model
+from palate.demo.model import make_model
 from palate.errors import StorageError
 from palate.metrics import Accuracy, TopOne, longer_wins, pairwise_accuracy, top_one
 from palate.records import RankedList
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 MARKER = "demo.json"
 """Lies in every folder that the demo made, so that it replaces no other; at the end it holds the figures."""
 
-TRAIN_LISTS, UNSEEN_LISTS = 8000, 300
+TRAIN_LISTS, UNSEEN_LISTS = 3700, 300
 
 SETTINGS: Mapping[str, Any] = {
     "init": "random",
@@ -35,12 +35,13 @@ SETTINGS: Mapping[str, Any] = {
     "beta2": 0.95,
     "weight_decay": 0.01,
     "lists_per_step": 16,
+    "epochs": 4,
     "eval_fraction": 0.02,
     "eval_every": 100,
     "save_every": None,
     "device": "cpu",
 }
-"""For a transformer of half a million weights that starts from nothing; a pretrained one wants a far smaller learning rate."""
+"""For half a million weights that start from nothing; a pretrained model wants a far smaller learning rate."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def run_demo(
     write_lists(training, out / "train.jsonl")
     write_lists(unseen, out / "unseen.jsonl")
     say(f"made {len(training)} ranked lists to train on and {len(unseen)} with other prompts to judge by")
-    write_model(out / "model", training, seed)
+    make_model(out / "model", training)
     config = TrainConfig.model_validate(
         {
             **SETTINGS,
@@ -111,8 +112,8 @@ def run_demo(
     )
     result = train(config, say)
     scorer = load(result.out, device="cpu")
-    rewards = [[one for one in scored] for scored in _rewards(scorer, unseen)]
-    ranks = [one.ranks for one in unseen]
+    rewards = _rewards(scorer, unseen)
+    ranks = [list(one.ranks) for one in unseen]
     lengths = [[len(text) for text in one.responses] for one in unseen]
     example = next((one for one in unseen if one.k >= 6), unseen[0])
     ranked = tuple(scorer.rank(example.prompt, example.responses))
