@@ -89,6 +89,11 @@ def test_overrides_win_over_the_file_and_reach_into_groups(tmp_path):
     assert load_config(path, {"loss.kind": "plackett_luce"}).loss == PlackettLuceLoss()
 
 
+def test_one_name_is_as_good_as_a_list_of_one():
+    config = load_config(None, {"model": "M", "data": "D", "out": "O", "report_to": "tensorboard"})
+    assert (config.data, config.report_to) == (("D",), ("tensorboard",))
+
+
 def test_a_file_that_is_no_settings_file_is_named(tmp_path):
     for content, said in [("a: [", "not YAML"), ("- 1\n", "holds a list"), (b"\xff\xfe\x00", "cannot be read")]:
         path = tmp_path / "run.yaml"

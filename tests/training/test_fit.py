@@ -161,6 +161,8 @@ def test_what_cannot_train_is_refused_before_any_step(tmp_path):
         fit(tiny_model(), [], quick(), tmp_path)
     with pytest.raises(DataError, match="lonely"):
         fit(tiny_model(), [alone], quick(), tmp_path)
+    with pytest.raises(DataError, match=r"list-0: its weight is 0"):
+        fit(tiny_model(), [replace(two[0], weight=0.0)], quick(), tmp_path)
     with pytest.raises(DataError, match="where the responses start"):
         fit(speaking_model(), [replace(two[0], prompt_tokens=())], quick(lm_weight=1), tmp_path)
     with pytest.raises(ConfigError, match=r"has a margin.*pairwise"):

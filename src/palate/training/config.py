@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from palate.tokens.options import TokenOptions
-from palate.training.settings import FitSettings, Settings
+from palate.training.settings import FitSettings, Names, Settings
 
 
 class TokenSettings(Settings):
@@ -45,7 +45,7 @@ class TrainConfig(FitSettings):
     model: str = Field(
         min_length=1, description="folder or Hub id of a language model, or of a reward model whose head is kept"
     )
-    data: tuple[str, ...] = Field(min_length=1, description="files, folders or Hub names of ranked responses")
+    data: Names = Field(min_length=1, description="files, folders or Hub names of ranked responses")
     out: str = Field(min_length=1, description="folder for the reward model; must not exist")
 
     format: str | None = Field(None, description="the data's format; null finds it by the first rows")
@@ -53,7 +53,7 @@ class TrainConfig(FitSettings):
         "error", description="what a row that cannot be used does: stop, or be counted"
     )
     quarantine: str | None = Field(None, description="file for the rows that were skipped, with the reasons")
-    eval_data: tuple[str, ...] = Field((), description="ranked responses to evaluate on; their prompts never train")
+    eval_data: Names = Field((), description="ranked responses to evaluate on; their prompts never train")
     eval_fraction: float = Field(
         0.05, ge=0.0, lt=1.0, description="share of the prompts kept out for evaluation where there is no eval_data"
     )

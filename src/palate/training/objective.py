@@ -164,6 +164,8 @@ def check_objective(lists: Sequence[TokenList], settings: FitSettings, config: A
             raise DataError(
                 f"{one.id}: it has {len(one.sequences)} responses and {len(one.ranks)} ranks; each needs at least 2."
             )
+        if not 0 < one.weight < float("inf"):
+            raise DataError(f"{one.id}: its weight is {one.weight}; a list that trains has a weight above 0.")
     if not isinstance(settings.loss, PairwiseLoss):
         _check_soft_labels(lists, settings)
     if not settings.lm_weight:

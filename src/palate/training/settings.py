@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 TOKENS_PER_ROW = 8192
 
@@ -11,6 +11,14 @@ class Settings(BaseModel):
     """A group of settings: frozen, and an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _as_names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
+"""One name or several."""
 
 
 class PairwiseLoss(Settings):
@@ -123,7 +131,5 @@ class FitSettings(Settings):
         2, ge=1, description="how many of the newest complete snapshots stay while a run is going on"
     )
     log_every: int = Field(1, ge=1, description="steps between entries of the history")
-    report_to: tuple[str, ...] = Field(
-        (), description="trackers known to transformers: tensorboard, wandb, trackio, mlflow ..."
-    )
+    report_to: Names = Field((), description="trackers known to transformers: tensorboard, wandb, trackio, mlflow ...")
     progress: bool = Field(True, description="a progress bar on the terminal, with the time left")
