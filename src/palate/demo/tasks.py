@@ -35,14 +35,6 @@ class Part:
     ideal: tuple[str, ...]
     ordered: bool = False
 
-    def faults(self, items: Sequence[str]) -> int:
-        """How many items are missing, too many, wrong or said twice; of an ordered part, the edit distance."""
-        if self.ordered:
-            return edit_distance(items, self.ideal)
-        distinct = set(items)
-        wrong = sum(item not in self.pool for item in distinct)
-        return abs(len(items) - len(self.ideal)) + wrong + len(items) - len(distinct)
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -60,32 +52,37 @@ class Draft:
     """A response in pieces.
 
     Attributes:
-        items: for each part of the task, what is said for it.
+        items: the content, in order.
         form: the layout.
         opening: what is said before the content; "" for nothing.
         closing: what is said after it; "" for nothing.
     """
 
-    items: tuple[tuple[str, ...], ...]
+    items: tuple[str, ...]
     form: Form
     opening: str = ""
     closing: str = ""
 
     def text(self) -> str:
         """The response as it is written."""
-        items = [item for of_part in self.items for item in of_part]
         sign = {"commas": "", "dashes": "- ", "stars": "* "}[self.form]
-        content = (", " if self.form == "commas" else "\n").join(f"{sign}{item}" for item in items)
+        content = (", " if self.form == "commas" else "\n").join(f"{sign}{item}" for item in self.items)
         return "\n".join(piece for piece in (self.opening, content, self.closing) if piece)
 
 
 def faults(task: Task, draft: Draft) -> int:
-    """How many faults a response has; 0 is perfect.
+    """How many faults a response has; 0 is perfect. What is counted can be seen in the text alone.
 
-    Those of its parts, and one each for another layout than asked for, for talk where none was wanted, and for no
-    opening where politeness was.
+    In a list: each item too few or too many of what was asked for, each that was not asked for, each said again. Where
+    the order is given: the edit distance to the right items. And one each for another layout than asked for, for talk
+    where none was wanted, and for no opening where politeness was.
     """
-    content = sum(part.faults(items) for part, items in zip(task.parts, draft.items, strict=True))
+    if task.parts[0].ordered:
+        content = edit_distance(draft.items, task.parts[0].ideal)
+    else:
+        said = set(draft.items)
+        content = len(draft.items) - len(said) + len(said.difference(*(part.pool for part in task.parts)))
+        content += sum(abs(len(said.intersection(part.pool)) - len(part.ideal)) for part in task.parts)
     talkative = task.tone == "quiet" and bool(draft.opening or draft.closing)
     rude = task.tone == "polite" and not draft.opening
     return content + (draft.form != task.form) + talkative + rude

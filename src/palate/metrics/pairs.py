@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Float64, Int64
 
 from palate.errors import DataError, NonFiniteError
 
-PerResponse = Sequence[npt.ArrayLike] | np.ndarray
-"""[lists][k] numbers: one array per list, k may differ; or one array of lists of the same k."""
+PerResponse = Sequence[Sequence[Any] | np.ndarray] | np.ndarray
+"""[lists][k] numbers: one row per list, k may differ; or one array of lists of the same k."""
 
 _CELLS_AT_ONCE = 2**22  # of [lists, k, k] comparisons: 32 MB of float64
 
