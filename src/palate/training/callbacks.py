@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -101,7 +101,7 @@ class ProgressBar(TrainerCallback):
 
     @classmethod
     @contextmanager
-    def shown(cls, show: bool) -> Generator[Self]:
+    def shown(cls, show: bool) -> "Generator[ProgressBar]":
         """A bar that gives the terminal back, also after an error."""
         bar = cls(show)
         try:

@@ -1,6 +1,6 @@
 """TrainConfig: every setting of `palate train`, in one frozen and strict object that loads no torch."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -74,7 +74,7 @@ class TrainConfig(FitSettings):
     overwrite: bool = Field(False, description="replace what is at `out`, and forget an unfinished run")
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
+    def _agree(self) -> "TrainConfig":
         evaluated = bool(self.eval_data) or self.eval_fraction > 0
         if self.early_stopping and not (self.eval_every and evaluated):
             raise ValueError(
