@@ -63,7 +63,8 @@ def load_checkpoint(
         backbone, head = parts.backbone.to(place), parts.head.to(place)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"{path} can't be put on {place}: {str(error).splitlines()[0]}") from error
-    check_width(folder, state_size(backbone), head.in_features)
+    if not parts.contract.probes:  # a checkpoint with probes was scored with this head when it was saved
+        check_width(folder, state_size(backbone), head.in_features)
     model = RewardModel(backbone, head, parts.contract.pooling)
     model.eval()
     check_tokens(parts.contract.token_policy, parts.tokenizer, model)
