@@ -7,7 +7,9 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Shapes are annotations: here they are enforced at every call, in production they cost nothing.
-install_import_hook(["palate.losses", "palate.metrics", "palate.models", "palate.training", "palate.trie"], "beartype.beartype")
+install_import_hook(
+    ["palate.losses", "palate.metrics", "palate.models", "palate.training", "palate.trie"], "beartype.beartype"
+)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
