@@ -20,9 +20,7 @@ def make_arguments(settings: FitSettings, run: Path, *, evaluated: bool) -> Trai
     evaluates = evaluated and settings.eval_every is not None
     best = settings.early_stopping is not None and evaluates
     save_every = settings.eval_every if best else settings.save_every
-    on_cpu = settings.device == "cpu" or not torch.accelerator.is_available()
-    if settings.torch_compile and on_cpu:
-        raise ConfigError("torch_compile is for GPUs; on a CPU palate's own kernels are faster. Set it to false.")
+    on_cpu = _on_cpu(settings)
     try:
         for tracker in get_reporting_integration_callbacks(list(settings.report_to)):
             tracker()  # says now, and not after the data were read, what is not installed
@@ -61,3 +59,10 @@ def make_arguments(settings: FitSettings, run: Path, *, evaluated: bool) -> Trai
     if arguments.n_gpu > 1:  # one process drives one GPU: DataParallel, which transformers would take, splits rows
         arguments._n_gpu = 1  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return arguments
+
+
+def _on_cpu(settings: FitSettings) -> bool:
+    on_cpu = settings.device == "cpu" or not torch.accelerator.is_available()
+    if settings.torch_compile and on_cpu:
+        raise ConfigError("torch_compile is for GPUs; on a CPU palate's own kernels are faster. Set it to false.")
+    return on_cpu

@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from palate.training.settings import FitSettings
+
 
 class CurrentSteps(TrainerCallback):
     """A resumed run logs, evaluates and saves as often as it is told now, not as often as its snapshot was."""
@@ -113,10 +115,10 @@ class ProgressBar(TrainerCallback):
 class EarlyStop(TrainerCallback):
     """Stop after `patience` evaluations without a better one. It reads the history, so a resumed run counts on."""
 
-    def __init__(self, metric: str, patience: int | None):
-        """Watch "accuracy" (larger is better) or "loss" (smaller is); without patience, never stop."""
-        self.metric = f"eval_{metric}"
-        self.patience = patience
+    def __init__(self, settings: FitSettings):
+        """Watch what makes an evaluation better; without patience, never stop."""
+        self.metric = f"eval_{settings.best_by}"
+        self.patience = settings.early_stopping
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Count."""

@@ -74,21 +74,27 @@ def model_card(
     return "\n".join(parts)
 
 
-def draw_curves(history: Sequence[Mapping[str, Any]], evaluation: Evaluation | None) -> bytes:
-    """Loss and accuracy over the steps, as a PNG."""
+def draw_curves(history: Sequence[Mapping[str, Any]], evaluation: Evaluation | None, *, with_words: bool) -> bytes:
+    """Loss and accuracy over the steps, as a PNG.
+
+    Args:
+        history: the log entries of a fit.
+        evaluation: the last one.
+        with_words: whether the training loss holds a language-model part, which the evaluation's does not.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     steps = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
-    left.plot(*_columns(steps), color="#9db4c8", linewidth=1, label="training, each step")
-    left.plot(*_columns(_smooth(steps)), color="#1f4e79", label="training, smoothed")
+    left.plot(*_columns(steps), color="#9db4c8", linewidth=1)
+    left.plot(*_columns(_smooth(steps)), color="#1f4e79", label="training" + " with words" * with_words)
     checks = [entry for entry in history if "eval_loss" in entry or "final_loss" in entry]
     left.plot(
         *_columns([(e["step"], e.get("eval_loss", e.get("final_loss"))) for e in checks]),
         "o-",
         color="#c0504d",
-        label="evaluation",
+        label="evaluation" + ", ranking alone" * with_words,
     )
     left.set(xlabel="step", ylabel="loss", title="Loss")
     left.legend(frameon=False)

@@ -95,8 +95,7 @@ def fit(
     adapters = _prepare(model, settings, new_token)
     run.mkdir(parents=True, exist_ok=True)
     with ProgressBar.shown(settings.progress) as bar:
-        stop = EarlyStop(settings.best_by, settings.early_stopping)
-        callbacks = [CurrentSteps(), HistoryFile(run / "history.jsonl"), bar, stop]
+        callbacks = [CurrentSteps(), HistoryFile(run / "history.jsonl"), bar, EarlyStop(settings)]
         trainer = ListTrainer(model, arguments, settings, train, evaluation, callbacks, facts)
         output = trainer.run_from(snapshot)
         if evaluation:

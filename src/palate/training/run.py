@@ -189,7 +189,7 @@ def _finish(
         extras: dict[str, str | bytes] = {
             CONFIG_FILE: dump_config(config.model_copy(update={"resume": False, "overwrite": False})),
             HISTORY_FILE: (run / HISTORY_FILE).read_text(encoding="utf-8"),
-            CURVES_FILE: draw_curves(done.history, judged),
+            CURVES_FILE: draw_curves(done.history, judged, with_words=config.lm_weight > 0),
         }
         adapter = run / ADAPTER
         if adapter.is_dir():
