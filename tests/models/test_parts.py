@@ -157,3 +157,22 @@ def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path, spoil, message: 
 def test_a_folder_that_is_not_there_is_not_looked_up_on_the_hub(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such folder"):
         load_backbone(tmp_path / "nowhere")
+
+
+def test_a_kernel_named_in_the_config_is_not_fetched(tmp_path: Path) -> None:
+    """CVE-2026-4372: an attention implementation with a slash is a Hub repository whose code transformers would run."""
+    import json
+
+    make_backbone("llama").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "_attn_implementation": "evil/kernel"}))
+    with pytest.raises(ModelError, match="custom code"):
+        load_backbone(tmp_path)
+
+
+def test_an_attention_changed_after_the_proof_is_an_error_and_no_other_number() -> None:
+    model = RewardModel(make_backbone("llama"), new_head(32))
+    model.score_ids([[[5, 6], [5, 7]]])
+    model.backbone.set_attn_implementation("eager")
+    with pytest.raises(ModelError, match="changed to 'eager'"):
+        model.score_ids([[[5, 6], [5, 7]]])

@@ -82,11 +82,10 @@ def score(  # noqa: PLR0913  (each argument is an option of the command line)
 
 
 def _load(rm: str, dtype: str | None, device: str | None, tokens_per_row: int | None) -> "Scorer":
-    from palate.models import TOKENS_PER_ROW
     from palate.scoring import load
 
     with _waiting(f"loading {rm}"):
-        scorer = load(rm, dtype=dtype, device=device, tokens_per_row=tokens_per_row or TOKENS_PER_ROW)
+        scorer = load(rm, dtype=dtype, device=device, tokens_per_row=tokens_per_row)
     for line in scorer.notes:
         note(f"note: {line}")
     return scorer

@@ -1,11 +1,13 @@
 """Reward models: a backbone, a pooling and a head, and how packed rows run through them."""
 
 from palate.models.backbone import load_backbone, load_config
+from palate.models.foreign_code import names_code
 from palate.models.new_rows import grow_embedding
 from palate.models.pooling import POOLINGS, Pooling
 from palate.models.proof import ExecutionPath
 from palate.models.quiet import quiet_transformers
 from palate.models.reward_model import TOKENS_PER_ROW, RewardModel, RowOutput, new_head, state_size
+from palate.models.threads import map_rows, row_threads
 
 __all__ = [
     "POOLINGS",
@@ -17,7 +19,10 @@ __all__ = [
     "grow_embedding",
     "load_backbone",
     "load_config",
+    "map_rows",
+    "names_code",
     "new_head",
     "quiet_transformers",
+    "row_threads",
     "state_size",
 ]

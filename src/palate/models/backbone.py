@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from palate.errors import ModelError, UsageError
+from palate.models.foreign_code import names_code
 from palate.models.quiet import quiet_transformers
 
 Init = Literal["weights", "random"]
@@ -68,7 +69,7 @@ def load_config(path: str | Path) -> Any:
     Raises:
         ModelError: no or a damaged config, custom code, an unknown architecture, an encoder-decoder.
     """
-    from transformers import AutoConfig
+    from transformers import AutoConfig, PreTrainedConfig
 
     folder = Path(path)
     if folder.is_dir() and not (folder / "config.json").is_file():
@@ -79,11 +80,14 @@ def load_config(path: str | Path) -> Any:
     if not folder.exists() and (folder.is_absolute() or str(path).startswith((".", "~"))):
         raise ModelError(f"{path}: there is no such folder.")
     try:
+        raw, _ = PreTrainedConfig.get_config_dict(path)
+        if found := names_code(raw):
+            raise ModelError(
+                f"{path}: its config asks for custom code ({found}). palate runs no code from a checkpoint."
+            )
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ModelError(f"{path}: its config cannot be read: {_first_line(error)}") from error
-    if getattr(config, "auto_map", None):
-        raise ModelError(f"{path}: its config asks for custom code (auto_map). palate runs no code from a checkpoint.")
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{path}: {config.model_type} is an encoder-decoder; a reward model reads one sequence.")
     return config

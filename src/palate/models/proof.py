@@ -68,7 +68,16 @@ def use_attention(backbone: Any, kind: Literal["trie", "padded"]) -> None:
 
 
 def run_row(backbone: Any, context: RowContext) -> Tensor:
-    """The last hidden states [seq, dim] of a planned row; the backbone's attention must be the trie's."""
+    """The last hidden states [seq, dim] of a planned row.
+
+    Raises:
+        ModelError: the backbone's attention is no longer the trie's; it would leak between responses in silence.
+    """
+    if (found := backbone.config._attn_implementation) != ATTENTION_NAME:  # noqa: SLF001  (transformers has no other)
+        raise ModelError(
+            f"the attention of {type(backbone).__name__} was changed to {found!r} after the proof that it computes "
+            "rows of tries. Leave it, or make a new RewardModel around the backbone."
+        )
     output = backbone(
         input_ids=context.token_ids, position_ids=context.position_ids, use_cache=False, palate_row=context
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from palate.errors import NonFiniteError, PalateError
-from palate.models import RewardModel
+from palate.models import RewardModel, row_threads
 from palate.records import Candidates, Reward
 from palate.scoring.items import Sequences, Skipped, as_candidates, named, render
 from palate.scoring.pack import pack_alike, pack_full
@@ -15,7 +15,8 @@ from palate.trie import distinct_prefixes
 OnError = Literal["error", "skip"]
 
 ROWS_PER_WINDOW = 8
-"""Enough lists to fill rows from; what is held at once is this many rows' tokens, however many lists there are."""
+"""For each row that the model computes at once: enough lists to fill rows from. What is held is this many rows' tokens,
+however many lists there are."""
 
 ITEMS_PER_WINDOW = 512
 
@@ -56,11 +57,12 @@ def score_stream(
     """
     window: list[_Waiting | Scored] = []
     tokens = 0
+    enough = ROWS_PER_WINDOW * row_threads(model.backbone) * tokens_per_row
     for index, item in enumerate(items):
         entry = _prepare(renderer, index, item, on_error)
         window.append(entry)
         tokens += entry.size if isinstance(entry, _Waiting) else 0
-        if tokens >= ROWS_PER_WINDOW * tokens_per_row or len(window) >= ITEMS_PER_WINDOW:
+        if tokens >= enough or len(window) >= ITEMS_PER_WINDOW:
             yield from _flush(model, window, tokens_per_row, on_error)
             window, tokens = [], 0
     yield from _flush(model, window, tokens_per_row, on_error)
@@ -88,11 +90,9 @@ def _flush(
     model: RewardModel, window: Sequence[_Waiting | Scored], tokens_per_row: int, on_error: OnError
 ) -> Iterator[Scored]:
     waiting = [entry for entry in window if isinstance(entry, _Waiting)]
-    done: dict[int, Scored] = {}
-    for places in _bins(model, waiting, tokens_per_row):
-        together = [waiting[place] for place in places]
-        for entry, result in zip(together, _score(model, together, tokens_per_row, on_error), strict=True):
-            done[entry.index] = result
+    # in the order of the bins, so that each becomes a row, and all rows go to the model at once: it has the threads
+    packed = [waiting[place] for places in _bins(model, waiting, tokens_per_row) for place in places]
+    done = {result.index: result for result in _score(model, packed, tokens_per_row, on_error)}
     for entry in window:
         yield entry if isinstance(entry, Scored) else done[entry.index]
 

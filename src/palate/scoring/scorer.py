@@ -9,7 +9,7 @@ import torch
 
 from palate.checkpoints import Contract, Loaded, load_checkpoint
 from palate.errors import UsageError
-from palate.models import TOKENS_PER_ROW, ExecutionPath, RewardModel
+from palate.models import ExecutionPath, RewardModel
 from palate.records import PromptLike, Reward
 from palate.scoring.items import Item, Ranked, Responses, Skipped, as_responses, render, to_prompt
 from palate.scoring.many import OnError, Scored, as_rewards, score_stream
@@ -29,17 +29,15 @@ class Scorer:
         notes: what had to be detected when it was loaded, in words.
     """
 
-    def __init__(
-        self, loaded: Loaded, *, tokens_per_row: int = TOKENS_PER_ROW, overlong: Overlong | None = None
-    ) -> None:
+    def __init__(self, loaded: Loaded, *, tokens_per_row: int | None = None, overlong: Overlong | None = None) -> None:
         """Around a loaded checkpoint.
 
         Args:
             loaded: what `load_checkpoint` gave.
-            tokens_per_row: the aim for one forward pass, in tokens: less takes less memory.
+            tokens_per_row: the aim for one forward pass, in tokens: less takes less memory; None fits the device.
             overlong: what happens to texts longer than the contract's max_tokens; None is as it was trained.
         """
-        if tokens_per_row < 1:
+        if tokens_per_row is not None and tokens_per_row < 1:
             raise UsageError(f"tokens_per_row is {tokens_per_row}; give at least 1.")
         self.model: RewardModel = loaded.model
         self.tokenizer: Any = loaded.tokenizer
@@ -47,7 +45,7 @@ class Scorer:
         self.notes = loaded.notes
         policy = loaded.contract.token_policy
         self._renderer = Renderer(loaded.tokenizer, policy if overlong is None else replace(policy, overlong=overlong))
-        self._tokens_per_row = tokens_per_row
+        self._tokens_per_row = tokens_per_row or self.model.row_size()
 
     def __repr__(self) -> str:
         """Its model, where that is, and how it computes."""
@@ -150,7 +148,7 @@ def load(
     device: torch.device | str | None = None,
     dtype: torch.dtype | str | None = None,
     verify: bool = True,
-    tokens_per_row: int = TOKENS_PER_ROW,
+    tokens_per_row: int | None = None,
     overlong: Overlong | None = None,
 ) -> Scorer:
     """Load a reward model to score with.
@@ -160,7 +158,7 @@ def load(
         device: None is a CUDA device where there is one, else the CPU.
         dtype: "float32", "bfloat16" or "float16"; None is the one its weights are stored in.
         verify: prove by the checkpoint's probes that ids and rewards are those it was saved with.
-        tokens_per_row: the aim for one forward pass, in tokens: less takes less memory.
+        tokens_per_row: the aim for one forward pass, in tokens: less takes less memory; None fits the device.
         overlong: "truncate" or "error" for texts longer than the contract's max_tokens; None is as it was trained.
 
     Raises:

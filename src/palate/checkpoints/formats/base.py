@@ -11,6 +11,7 @@ from torch import nn
 from palate.checkpoints.contract import CONTRACT_FILE, Contract
 from palate.checkpoints.headers import TensorInfo, inside, read_json, read_tensors
 from palate.errors import CheckpointError
+from palate.models import names_code
 
 SIDE_FILES = ("value_head.safetensors", "value_head.bin", "adapter_config.json", "reward_head", "regression_layer.pt")
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth")
@@ -143,7 +144,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         seen = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
         raise CheckpointError(f"{folder} has no config.json (it holds {seen}): give the folder of a model.")
     config = read_json(inside(folder, "config.json"))
-    if found := _names_code(config):
+    if found := names_code(config):
         raise CheckpointError(
             f"{folder}: its config asks for custom code ({found}). palate runs no code from a checkpoint."
         )
@@ -172,21 +173,3 @@ def read_head(folder: Path, info: TensorInfo, name: str, file: str) -> nn.Linear
     with torch.no_grad():
         head.weight.copy_(weight)
     return head
-
-
-def _names_code(value: Any, name: str = "") -> str:
-    """The first entry that makes transformers fetch code: a class of the repository's own, or a kernel from the Hub.
-
-    Source: CVE-2026-4372 (an attention implementation in config.json was fetched and run in spite of
-    trust_remote_code=False); a name with a slash is a Hub repository.
-    """
-    if name == "auto_map" and value:
-        return "auto_map"
-    if name.endswith("_implementation") and "/" in str(value):
-        return f"{name} {value!r}"
-    parts: list[tuple[str, Any]] = []
-    if isinstance(value, dict):
-        parts = [(str(key), one) for key, one in value.items()]
-    elif isinstance(value, list):
-        parts = [("", one) for one in value]
-    return next((found for key, one in parts if (found := _names_code(one, key))), "")
