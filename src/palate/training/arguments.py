@@ -20,7 +20,6 @@ def make_arguments(settings: FitSettings, run: Path, *, evaluated: bool) -> Trai
     evaluates = evaluated and settings.eval_every is not None
     best = settings.early_stopping is not None and evaluates
     save_every = settings.eval_every if best else settings.save_every
-    on_cpu = _on_cpu(settings)
     try:
         for tracker in get_reporting_integration_callbacks(list(settings.report_to)):
             tracker()  # says now, and not after the data were read, what is not installed
@@ -39,7 +38,7 @@ def make_arguments(settings: FitSettings, run: Path, *, evaluated: bool) -> Trai
             adam_epsilon=settings.epsilon,
             max_grad_norm=settings.max_grad_norm,
             bf16=settings.dtype == "bfloat16",
-            use_cpu=on_cpu,
+            use_cpu=_on_cpu(settings),
             seed=settings.seed,
             logging_steps=settings.log_every,
             logging_nan_inf_filter=False,  # a loss that is not finite ends the run, with its lists' names
