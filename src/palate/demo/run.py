@@ -19,25 +19,28 @@ from palate.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from palate.scoring import Ranked, Scorer
+    from palate.training.run import TrainResult
 
 Say = Callable[[str], None]
 
 MARKER = "demo.json"
 """Lies in every folder that the demo made, so that it replaces no other; at the end it holds the figures."""
 
-TRAIN_LISTS, UNSEEN_LISTS = 3700, 300
+TRAIN_LISTS, WATCHED_LISTS, UNSEEN_LISTS = 16_000, 100, 300
+"""To learn from; for the curve and the reference mean; to judge by. No prompt is in two of them."""
+
+EXAMPLE_K = 6
+"""The first unseen prompt with so many responses is shown."""
 
 SETTINGS: Mapping[str, Any] = {
     "init": "random",
-    "learning_rate": 2e-3,
+    "lists_per_step": 8,
+    "learning_rate": 1e-3,
     "scheduler": "cosine",
     "warmup": 0.05,
     "beta2": 0.95,
     "weight_decay": 0.01,
-    "lists_per_step": 16,
-    "epochs": 4,
-    "eval_fraction": 0.02,
-    "eval_every": 100,
+    "eval_every": 200,
     "save_every": None,
     "device": "cpu",
 }
@@ -88,36 +91,37 @@ def run_demo(
     Raises:
         StorageError: `out` holds something else than a demo, or cannot be written.
     """
-    from palate.scoring import load
     from palate.training.run import train
 
     say = say or _silent
     start = time.monotonic()
     _make_place(out, seed)
-    lists = make_lists(train_lists + UNSEEN_LISTS, seed)
-    training, unseen = lists[:train_lists], lists[train_lists:]
-    write_lists(training, out / "train.jsonl")
-    write_lists(unseen, out / "unseen.jsonl")
+    unseen, training = _make_data(out, seed, train_lists)
     say(f"made {len(training)} ranked lists to train on and {len(unseen)} with other prompts to judge by")
     make_model(out / "model", training)
-    config = TrainConfig.model_validate(
-        {
-            **SETTINGS,
-            "model": str(out / "model"),
-            "data": [str(out / "train.jsonl")],
-            "out": str(out / "rm"),
-            "seed": seed,
-            **settings,
-        }
-    )
-    result = train(config, say)
+    places = {
+        "model": out / "model",
+        "data": out / "train.jsonl",
+        "eval_data": out / "watched.jsonl",
+        "out": out / "rm",
+    }
+    named = {name: str(place) for name, place in places.items()}
+    result = train(TrainConfig.model_validate({**SETTINGS, **named, "seed": seed, **settings}), say)
+    made = _judge(out, result, unseen, start)
+    _mark(out, {"seed": seed, **figures(made)})
+    return made
+
+
+def _judge(out: Path, result: "TrainResult", unseen: Sequence[RankedList], start: float) -> DemoResult:
+    from palate.scoring import load
+
     scorer = load(result.out, device="cpu")
     rewards = _rewards(scorer, unseen)
     ranks = [list(one.ranks) for one in unseen]
     lengths = [[len(text) for text in one.responses] for one in unseen]
-    example = next((one for one in unseen if one.k >= 6), unseen[0])
+    example = next((one for one in unseen if one.k >= EXAMPLE_K), unseen[0])
     ranked = tuple(scorer.rank(example.prompt, example.responses))
-    made = DemoResult(
+    return DemoResult(
         out=out,
         reward_model=result.out,
         accuracy=pairwise_accuracy(rewards, ranks),
@@ -129,8 +133,6 @@ def run_demo(
         history=tuple(result.fit.history),
         seconds=time.monotonic() - start,
     )
-    _mark(out, {"seed": seed, **figures(made)})
-    return made
 
 
 def figures(made: DemoResult) -> dict[str, float]:
@@ -146,6 +148,17 @@ def figures(made: DemoResult) -> dict[str, float]:
         "pairs": made.accuracy.pairs,
         "seconds": made.seconds,
     }
+
+
+def _make_data(out: Path, seed: int, train_lists: int) -> tuple[list[RankedList], list[RankedList]]:
+    """Write three files of lists and give the unseen ones and those to train on."""
+    others = make_lists(UNSEEN_LISTS + WATCHED_LISTS, seed)
+    prompts = [one.prompt for one in others]
+    training = make_lists(train_lists, seed + 1, without=prompts, repeat=True)
+    sides = {"unseen": others[:UNSEEN_LISTS], "watched": others[UNSEEN_LISTS:], "train": training}
+    for name, lists in sides.items():
+        write_lists(lists, out / f"{name}.jsonl")
+    return sides["unseen"], training
 
 
 def _rewards(scorer: "Scorer", lists: Sequence[RankedList]) -> list[list[float]]:
