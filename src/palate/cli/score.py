@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from palate.cli.data import bad_row_choice
+from palate.cli.data import AsJson, DataFormat, bad_row_choice
 from palate.cli.screen import console, note, one_line, print_json, show, table
 from palate.errors import DataError, UsageError
 
@@ -24,39 +24,46 @@ def add_to(root: typer.Typer) -> None:
     root.command("score")(score)
 
 
+Rm = Annotated[str, typer.Argument(metavar="RM", help="Folder or Hub id of a reward model.")]
+Rows = Annotated[str | None, typer.Argument(metavar="DATA", help="A file of prompts and responses; needs --out.")]
+Prompts = Annotated[str | None, typer.Option(metavar="TEXT", help="The prompt: one user turn.")]
+Messages = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The prompt as a JSON list of {role, content}; may end with the response."),
+]
+Responses = Annotated[
+    list[str] | None, typer.Option(metavar="TEXT", help="A response; give it several times to rank several.")
+]
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="With DATA: the file for the rewards.")]
+Normalise = Annotated[
+    bool, typer.Option("--normalise", help="(reward - mean) / std of the evaluation data it was trained with.")
+]
+BadRows = Annotated[str, typer.Option(metavar="error|skip", help="With DATA: what a row that can't be scored does.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="With DATA: replace the file at --out.")]
+Dtype = Annotated[
+    str | None, typer.Option(metavar="float32|bfloat16|float16", help="Of the backbone; by default as it is stored.")
+]
+Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1 ...")]
+TokensPerRow = Annotated[
+    int | None, typer.Option(min=1, metavar="INT", help="Tokens in one forward pass: less takes less memory.")
+]
+
+
 def score(  # noqa: PLR0913  (each argument is an option of the command line)
-    rm: Annotated[str, typer.Argument(metavar="RM", help="Folder or Hub id of a reward model.")],
-    data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="A file of prompts and responses; needs --out.")
-    ] = None,
-    prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="The prompt: one user turn.")] = None,
-    messages: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The prompt as a JSON list of {role, content}; may end with the response."),
-    ] = None,
-    response: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A response; give it several times to rank several.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="With DATA: the file for the rewards.")] = None,
-    normalise: Annotated[
-        bool, typer.Option("--normalise", help="(reward - mean) / std of the evaluation data it was trained with.")
-    ] = False,
-    on_bad_row: Annotated[
-        str, typer.Option(metavar="error|skip", help="With DATA: what a row that can't be scored does.")
-    ] = "error",
-    format: Annotated[  # noqa: A002  (the name of the option)
-        str | None, typer.Option(metavar="NAME", help="With DATA: its format; by default it is found.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="With DATA: replace the file at --out.")] = False,
-    dtype: Annotated[
-        str | None,
-        typer.Option(metavar="float32|bfloat16|float16", help="Of the backbone; by default as it is stored."),
-    ] = None,
-    device: Annotated[str | None, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1 ...")] = None,
-    tokens_per_row: Annotated[
-        int | None, typer.Option(min=1, metavar="INT", help="Tokens in one forward pass: less takes less memory.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+    rm: Rm,
+    data: Rows = None,
+    prompt: Prompts = None,
+    messages: Messages = None,
+    response: Responses = None,
+    out: Out = None,
+    normalise: Normalise = False,
+    on_bad_row: BadRows = "error",
+    format: DataFormat = None,  # noqa: A002  (the name of the option)
+    overwrite: Overwrite = False,
+    dtype: Dtype = None,
+    device: Device = None,
+    tokens_per_row: TokensPerRow = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score responses with a reward model: one number per response, ranked.
 

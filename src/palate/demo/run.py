@@ -3,7 +3,8 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,10 +107,24 @@ def run_demo(
         "out": out / "rm",
     }
     named = {name: str(place) for name, place in places.items()}
-    result = train(TrainConfig.model_validate({**SETTINGS, **named, "seed": seed, **settings}), say)
-    made = _judge(out, result, unseen, start)
+    with _one_thread():
+        result = train(TrainConfig.model_validate({**SETTINGS, **named, "seed": seed, **settings}), say)
+        made = _judge(out, result, unseen, start)
     _mark(out, {"seed": seed, **figures(made)})
     return made
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
+    """So small a model gains nothing from a second thread, loses much on a busy machine, and gives other last bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _judge(out: Path, result: "TrainResult", unseen: Sequence[RankedList], start: float) -> DemoResult:
