@@ -55,3 +55,14 @@ def test_rotary_embeddings_that_change_as_they_run_keep_rows_apart() -> None:
     assert row_threads(backbone) == torch.get_num_threads()
     backbone.config.rope_parameters = {"rope_type": "dynamic", "factor": 2.0}
     assert row_threads(backbone) == 1
+
+
+def test_rows_on_threads_run_under_the_callers_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = RewardModel(make_backbone("llama"), new_head(32))
+    lists = lists_of_ids(6)
+    exact = model.score_ids(lists, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        monkeypatch.setattr("palate.models.reward_model.row_threads", lambda _: 1)
+        alone = model.score_ids(lists, 8)
+        monkeypatch.setattr("palate.models.reward_model.row_threads", lambda _: 2)
+        assert model.score_ids(lists, 8) == alone != exact

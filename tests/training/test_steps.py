@@ -129,3 +129,17 @@ def test_a_margin_and_a_confidence_of_the_data_reach_the_loss():
     assert loss(margin=0.7) == pytest.approx(math.log1p(math.exp(-(gap - 0.7))), rel=1e-5)
     sure, unsure = math.log1p(math.exp(-gap)), math.log1p(math.exp(gap))
     assert loss(confidence=0.8) == pytest.approx(0.8 * sure + 0.2 * unsure, rel=1e-5)
+
+
+def test_rows_on_threads_train_the_same_model_and_repeat_bit_for_bit(tmp_path, monkeypatch):
+    lists = planted_lists(40)
+    settings = quick(shuffle=False, tokens_per_row=40, learning_rate=1e-3, epochs=1)
+    one_by_one = fit(alone := tiny_model(), lists, settings, tmp_path / "a")
+    monkeypatch.setattr("palate.trie.plan.LEAST_TOKENS", 1)
+    monkeypatch.setattr("palate.training.trainer.row_threads", lambda _: 3)
+    side_by_side = fit(threaded := tiny_model(), lists, settings, tmp_path / "b")
+    fit(again := tiny_model(), lists, settings, tmp_path / "c")
+    assert side_by_side.losses == pytest.approx(one_by_one.losses, abs=1e-5)
+    for first, second, repeated in zip(alone.parameters(), threaded.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(second, first, rtol=0, atol=1e-4)
+        assert torch.equal(second, repeated)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palate.trie import TrieRow, distinct_prefixes, plan_rows
+from palate.trie import TrieRow, distinct_prefixes, plan_balanced_rows, plan_rows
 
 sequences = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=7), min_size=1, max_size=6)
 batches = st.lists(sequences, min_size=1, max_size=4)
@@ -98,3 +98,24 @@ def test_a_list_without_sequences_or_tokens_is_refused() -> None:
         plan_rows([[[1]], []], 100)
     with pytest.raises(ValueError, match="list 0 has no sequence"):
         plan_rows([[[1], []]], 100)
+
+
+@given(batches, st.integers(1, 40), st.integers(1, 3))
+def test_balanced_rows_hold_every_sequence_once_and_see_the_same(
+    lists: list[list[list[int]]], tokens_per_row: int, side_by_side: int
+) -> None:
+    rows = plan_balanced_rows(lists, tokens_per_row, side_by_side)
+    members = [member for row in rows for member in row.members]
+    assert sorted(members) == [(at, i) for at, some in enumerate(lists) for i in range(len(some))]
+    assert sum(map(len, rows)) == distinct_prefixes(lists)
+    for row in rows:
+        for (at, index), path in zip(row.members, row.paths, strict=True):
+            assert [row.token_ids[p] for start, stop in path for p in range(start, stop)] == lists[at][index]
+
+
+def test_balanced_rows_are_as_many_as_run_at_once_and_about_equal() -> None:
+    lists = [[[at, *range(size)]] for at, size in enumerate([900, 100, 500, 300, 600, 200])]
+    rows = plan_balanced_rows(lists, 8192, 2)
+    assert sorted(map(len, rows)) == [1303, 1303]
+    assert len(plan_balanced_rows(lists, 1000, 2)) == 4  # 2606 tokens: 3 rows of 1000, and the next multiple of 2
+    assert len(plan_balanced_rows(lists[1:2], 8192, 2)) == 1  # too few tokens to share

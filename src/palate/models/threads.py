@@ -34,7 +34,7 @@ def map_rows(work: Callable[[TrieRow], Result], rows: Sequence[TrieRow], threads
     """`work` on every row, largest first, on `threads` threads where there are rows enough for all of them.
 
     Args:
-        work: runs without gradients; called from several threads at once.
+        work: called from several threads at once, under the caller's autocast.
         rows: any number.
         threads: 1 leaves everything to the calling thread.
 
@@ -43,12 +43,18 @@ def map_rows(work: Callable[[TrieRow], Result], rows: Sequence[TrieRow], threads
     """
     if threads < 2 or len(rows) < threads:
         return [work(row) for row in rows]
+    # autocast, like the number of threads, is a thread's own
+    enabled, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+
+    def work_as_caller(row: TrieRow) -> Result:
+        with torch.autocast("cpu", dtype=dtype, enabled=enabled):
+            return work(row)
+
     order = sorted(range(len(rows)), key=lambda at: -len(rows[at]))
     before = torch.get_num_threads()
     try:
-        # set_num_threads counts for the thread that calls it
         with ThreadPoolExecutor(threads, "palate-row", initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            done = dict(zip(order, pool.map(work, [rows[at] for at in order]), strict=True))
+            done = dict(zip(order, pool.map(work_as_caller, [rows[at] for at in order]), strict=True))
     finally:
         torch.set_num_threads(before)  # and for threads that start later
     return [done[at] for at in range(len(rows))]

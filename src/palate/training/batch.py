@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
-from palate.trie import TrieRow, plan_rows
+from palate.trie import TrieRow, plan_balanced_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +126,20 @@ class StepPlanner:
         tokens_per_row: the aim for a row's length.
         process: this process's number; the lists are dealt out to the processes in turn.
         processes: how many there are.
+        threads: how many rows this process computes at once.
     """
 
     tokens_per_row: int
     process: int = 0
     processes: int = 1
+    threads: int = 1
 
     def __call__(self, lists: Sequence[TokenList]) -> StepBatch:
         """Plan a step."""
         mine = tuple(lists[self.process :: self.processes])
         return StepBatch(
             lists=mine,
-            rows=tuple(plan_rows([one.sequences for one in mine], self.tokens_per_row)),
+            rows=tuple(plan_balanced_rows([one.sequences for one in mine], self.tokens_per_row, self.threads)),
             total_weight=float(sum(one.weight for one in lists)),
             ids=tuple(one.id for one in lists),
         )

@@ -86,5 +86,6 @@ def score_lists(model: RewardModel, lists: Sequence[TokenList], settings: FitSet
     """
     if not lists:
         return []
+    row_size = min(settings.tokens_per_row, model.row_size())
     with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16"):
-        return model.score_ids([one.sequences for one in lists], settings.tokens_per_row)
+        return model.score_ids([one.sequences for one in lists], row_size)

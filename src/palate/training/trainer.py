@@ -18,7 +18,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import TrainOutput
 
 from palate.errors import CheckpointError, ConfigError, NonFiniteError, StorageError
-from palate.models import RewardModel
+from palate.models import RewardModel, map_rows, row_threads
 from palate.training.batch import Lists, StepBatch, StepPlanner, StepSampler, TokenList
 from palate.training.evaluation import Evaluation, evaluate_rewards, score_lists
 from palate.training.objective import Objective
@@ -59,6 +59,9 @@ class ListTrainer(Trainer):
         self.last_evaluation: Evaluation | None = None
         self.facts = dict(facts or {})
         self._batch_ids: tuple[str, ...] = ()
+        # dropout draws from one generator, whose order threads would shuffle
+        drops = settings.dropout or (settings.lora is not None and settings.lora.dropout > 0)
+        self.threads = 1 if drops or args.world_size > 1 else row_threads(model.backbone)
         super().__init__(
             model=Objective(model, settings),
             args=args,
@@ -95,7 +98,9 @@ class ListTrainer(Trainer):
         return DataLoader(
             data,
             batch_sampler=sampler,
-            collate_fn=StepPlanner(self.settings.tokens_per_row, self.args.process_index, self.args.world_size),
+            collate_fn=StepPlanner(
+                self.settings.tokens_per_row, self.args.process_index, self.args.world_size, self.threads
+            ),
             num_workers=self.settings.dataloader_workers,
             generator=torch.Generator(),  # of its own: the global one belongs to dropout, and a resumed run restores it
         )
@@ -120,11 +125,14 @@ class ListTrainer(Trainer):
         # with several processes every one must run as often as the others, or collectives would wait for ever
         rows += [(_idle_row(self.train_dataset), ())] * (self._most_rows(len(rows)) - len(rows))
         scale = self.args.world_size / batch.total_weight
-        total = torch.zeros((), device=self.args.device)
-        for at, (row, lists) in enumerate(rows):
-            last = at == len(rows) - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(model=model):
-                total += self._row(model, row, lists, scale)
+        if self.threads > 1:
+            total = self._rows_side_by_side(model, batch, scale)
+        else:
+            total = torch.zeros((), device=self.args.device)
+            for at, (row, lists) in enumerate(rows):
+                last = at == len(rows) - 1
+                with contextlib.nullcontext() if last else self.accelerator.no_sync(model=model):
+                    total += self._row(model, row, lists, scale)
         if not math.isfinite(float(total)):
             raise NonFiniteError(
                 _non_finite("the loss", float(total), self.state.global_step, batch.ids, self.settings)
@@ -141,6 +149,23 @@ class ListTrainer(Trainer):
                 "gradient_checkpointing, or dtype bfloat16; a list that is longer on its own needs less max_tokens."
             ) from error
         return loss.detach()
+
+    def _rows_side_by_side(self, model: nn.Module, batch: StepBatch, scale: float) -> Tensor:
+        """Rows on threads of their own; gradients are added in the rows' order, so that a run repeats bit for bit."""
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+
+        def gradients(row: TrieRow) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+            loss = model(row, batch.lists) * scale
+            return loss.detach(), torch.autograd.grad(loss, weights, allow_unused=True)
+
+        total = torch.zeros(())
+        for start in range(0, len(batch.rows), self.threads):
+            for loss, found in map_rows(gradients, batch.rows[start : start + self.threads], self.threads):
+                total += loss
+                for weight, gradient in zip(weights, found, strict=True):
+                    if gradient is not None:
+                        weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        return total
 
     def _most_rows(self, mine: int) -> int:
         if self.args.world_size == 1:

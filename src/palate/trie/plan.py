@@ -22,6 +22,9 @@ from numpy import ndarray
 
 Ids = Sequence[int]
 
+LEAST_TOKENS = 512
+"""Below this a row's matrix products are too small to be worth a thread of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -121,6 +124,34 @@ def plan_rows(lists: Sequence[Sequence[Ids]], tokens_per_row: int) -> list[TrieR
     if waiting:
         rows.append(_join(waiting))
     return rows
+
+
+def plan_balanced_rows(lists: Sequence[Sequence[Ids]], tokens_per_row: int, side_by_side: int) -> list[TrieRow]:
+    """Pack lists into rows of about equal size, as many as shall run side by side or a multiple of that.
+
+    Args:
+        lists: per list its sequences of token ids, each of at least one token.
+        tokens_per_row: the aim for a row's length, in tokens; more tokens make more rows.
+        side_by_side: how many rows are computed at once. Rows under `LEAST_TOKENS` are not made for its sake.
+
+    Returns:
+        Rows that together hold every sequence once; a row's lists are in order, the rows' order means nothing.
+
+    Raises:
+        ValueError: a list without sequences or a sequence without tokens.
+    """
+    tries = [(at, _build(at, sequences)) for at, sequences in enumerate(lists)]
+    tokens = sum(len(trie.token_ids) for _, trie in tries)
+    count = max(-(-tokens // tokens_per_row), min(side_by_side, tokens // LEAST_TOKENS), 1)
+    if count > side_by_side:
+        count = -(-count // side_by_side) * side_by_side
+    bins: list[list[tuple[int, _Trie]]] = [[] for _ in range(min(count, len(tries)))]
+    sizes = [0] * len(bins)
+    for one in sorted(tries, key=lambda one: -len(one[1].token_ids)):  # the largest first, into the emptiest bin
+        emptiest = sizes.index(min(sizes))
+        bins[emptiest].append(one)
+        sizes[emptiest] += len(one[1].token_ids)
+    return [_join(sorted(one, key=lambda pair: pair[0])) for one in bins]
 
 
 def distinct_prefixes(lists: Sequence[Sequence[Ids]]) -> int:
