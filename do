@@ -3,7 +3,7 @@
 #
 #   ./do demo [OPTIONS]            train on data that palate makes, score, rank, draw (palate demo --help)
 #   ./do test [--all] [ARGS]       every check: ruff, pyright, import-linter, pytest; --all adds the slow tests,
-#                                  ARGS go to pytest
+#                                  (as CI=true does), ARGS go to pytest
 #   ./do palate ...                any other verb of palate, from this checkout
 #   ./do setup                     only the set-up
 #
@@ -75,6 +75,7 @@ check() {
 
 run_tests() {
   local python=.venv/bin/python markers=() cores
+  [[ -z "${CI:-}" ]] || markers=(-m "not gpu and not network")  # CI takes the slow tests, too
   if [[ "${1:-}" == --all ]]; then
     markers=(-m "not gpu and not network")
     shift
