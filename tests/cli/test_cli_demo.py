@@ -1,6 +1,7 @@
 """`palate demo`: the tour on a few lists; what it draws, where the files are, and what it does not touch."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -27,6 +28,11 @@ def test_it_shows_a_ranking_with_true_grades_the_baseline_the_curve_and_the_file
     for said in ("true grade", "the longer wins", "training loss", "curves.png", f"palate inspect {out / 'rm'}"):
         assert said in ended.out
     assert (out / "rm" / "curves.png").is_file()
+    (command,) = [line for line in ended.out.splitlines() if line.startswith(f"palate score {out / 'rm'} --prompt")]
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, text=True, check=True
+    ).stdout
+    assert palate(*words.split("\0")[1:-1]).code == 0
     assert {"train.jsonl", "unseen.jsonl", "model", "rm", "demo.json"} <= {one.name for one in out.iterdir()}
 
 

@@ -112,7 +112,7 @@ def _places(made: "DemoResult") -> list[tuple[str, str]]:
 
 def _next(made: "DemoResult") -> str:
     rm, best, worst = made.reward_model, made.ranked[0].response, made.ranked[-1].response
-    asked = f"--prompt {quote(made.example)} --response {quote(best)} --response {quote(worst)}"
+    asked = f"--prompt {_quoted(made.example)} --response {_quoted(best)} --response {_quoted(worst)}"
     commands = (
         f"palate score {rm} {asked}",
         f"palate score {rm} {made.out / 'unseen.jsonl'} --out scores.jsonl",
@@ -121,3 +121,11 @@ def _next(made: "DemoResult") -> str:
         "palate train --model MODEL --data DATA --out RM",
     )
     return "\n".join(commands)
+
+
+def _quoted(text: str) -> str:
+    """The text as one word of a shell, on one line: bash and zsh read line breaks in $'...'."""
+    if "\n" not in text:
+        return quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"$'{escaped}'"
