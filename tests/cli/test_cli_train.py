@@ -132,7 +132,7 @@ def test_data_that_nothing_can_be_learnt_from_leaves_no_folder(name, palate, mod
 
 
 def test_a_model_without_weights_is_not_started_at_random_unasked(palate, model, lists, tmp_path):
-    ended = palate("train", "--model", model, "--data", lists, "--out", tmp_path / "rm")
+    ended = palate("train", "--model", model, "--data", lists, "--out", tmp_path / "rm", "--eval-fraction", 0)
     assert ended.code == 2
     assert "--init random" in ended.err
 
