@@ -126,3 +126,8 @@ def test_every_shipped_example_is_valid(path):
 
 def test_there_are_examples():
     assert len(EXAMPLES) >= 3
+
+
+def test_options_of_a_loss_without_its_kind_are_the_default_losss():
+    config = load_config(None, {"model": "m", "data": "d", "out": "o", "loss.ties": "half"})
+    assert (config.loss.kind, config.loss.ties) == ("pairwise", "half")

@@ -1,6 +1,7 @@
 """What a run may be told about its steps: losses, rows, optimiser, evaluation, snapshots. Frozen, and free of torch."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -49,7 +50,12 @@ class PlackettLuceLoss(Settings):
     )
 
 
-Loss = Annotated[PairwiseLoss | PlackettLuceLoss, Field(discriminator="kind")]
+def _with_kind(loss: Any) -> Any:
+    """Options without a kind are the default loss's."""
+    return {"kind": "pairwise", **loss} if isinstance(loss, Mapping) else loss
+
+
+Loss = Annotated[PairwiseLoss | PlackettLuceLoss, Field(discriminator="kind"), BeforeValidator(_with_kind)]
 
 
 class Lora(Settings):
