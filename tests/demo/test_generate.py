@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from palate.demo import BEST_GRADE, MOST_PROMPTS, make_lists
+from palate.demo import GRADES, MOST_PROMPTS, make_lists
 from palate.demo.tasks import KINDS, Draft, edit_distance, faults, make_task
 from palate.demo.words import CATEGORIES, CLOSINGS, DAYS, NUMBERS, OPENINGS
 from palate.errors import UsageError
@@ -22,14 +22,9 @@ def count_faults(prompt: str, response: str) -> int:
     lines = response.split("\n")
     opening, closing = lines[0] in OPENINGS, lines[-1] in CLOSINGS
     content = lines[opening : len(lines) - closing]
-    sign = content[0][:2] if content[0][:2] in ("- ", "* ") else ""
-    items = [line.removeprefix(sign) for line in content] if sign else content[0].split(", ")
-    form = {"": "commas", "- ": "dashes", "* ": "stars"}[sign]
-    found = 0
-    if len(items) > 1 or sign:
-        found += f"with {form}" not in prompt
-    else:  # one item without a sign is laid out with commas, which do not show
-        found += "with commas" not in prompt
+    form = {"- ": "dashes", "* ": "stars", "> ": "arrows"}[content[0][:2]]
+    items = [line[2:] for line in content]
+    found = int(f"with {form}" not in prompt)
     found += "Write nothing else." in prompt and (opening or closing)
     found += "Be polite." in prompt and not opening
     if ranged := re.match(r"Name the (numbers|days) from (\w+) to (\w+)", prompt):
@@ -46,10 +41,14 @@ def count_faults(prompt: str, response: str) -> int:
     return found + sum(abs(sum(home.get(item) == name for item in distinct) - count) for name, count in asked.items())
 
 
-def test_the_grade_is_four_less_the_faults_that_can_be_read_in_the_text(lists):
+def test_the_grade_follows_from_the_faults_that_can_be_read_in_the_text(lists):
+    seen = set()
     for ranked in lists:
-        counted = [count_faults(ranked.prompt[0].content, response) for response in ranked.responses]
-        assert ranked.grades == tuple(float(BEST_GRADE - min(BEST_GRADE, count)) for count in counted), ranked
+        for response, grade in zip(ranked.responses, ranked.grades, strict=True):
+            count = count_faults(ranked.prompt[0].content, response)
+            assert grade == (0 if count >= 6 else GRADES[count]), (ranked.prompt, response)
+            seen.add(grade)
+    assert seen == {0.0, 1.0, 2.0, 3.0}
 
 
 def test_ranks_follow_the_grades_and_equal_grades_tie(lists):
@@ -114,7 +113,7 @@ def test_an_ideal_response_has_no_fault_and_each_slip_costs_one(kind):
         assert faults(task, Draft(items, task.form, opening)) == 0
         assert faults(task, Draft(items[:-1], task.form, opening)) == 1
         assert faults(task, Draft((items[0], *items), task.form, opening)) == 1
-        assert faults(task, Draft(items, "stars" if task.form != "stars" else "commas", opening)) == 1
+        assert faults(task, Draft(items, "stars" if task.form != "stars" else "arrows", opening)) == 1
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,9 @@ def test_the_reward_is_read_at_the_templates_end_token_and_padding_is_another(re
 
 
 def test_a_response_reads_as_turns_and_ends_with_the_end_token_once_in_its_turn(renderer, folder):
-    rendered = renderer.render((Message("user", "List 2 fruits."),), ["pear, plum"])
+    rendered = renderer.render((Message("user", "List 2 fruits."),), ["- pear\n- plum"])
     text = load_tokenizer(folder).decode(rendered.sequences[0])
-    assert text == "<|user|>List 2 fruits.<|end|><|assistant|>pear, plum<|end|>"
+    assert text == "<|user|>List 2 fruits.<|end|><|assistant|>- pear\n- plum<|end|>"
 
 
 def test_any_text_survives_the_tokenizer(folder):
@@ -50,7 +50,7 @@ def test_any_text_survives_the_tokenizer(folder):
 
 def test_responses_of_the_demo_are_short_in_tokens(renderer, lists):
     lengths = [len(ids) for one in lists[:100] for ids in renderer.render(one.prompt, one.responses).sequences]
-    assert sum(lengths) / len(lengths) < 32
+    assert sum(lengths) / len(lengths) < 28
 
 
 def test_the_folder_holds_no_weights_so_it_trains_only_from_random_ones(folder):

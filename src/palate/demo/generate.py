@@ -9,23 +9,26 @@ from palate.demo.words import CATEGORIES, CLOSINGS, OPENINGS
 from palate.errors import UsageError
 from palate.records import Message, Prompt, RankedList
 
-BEST_GRADE = 4
-"""The grade of a response without faults. Each fault takes one off; four or more are equally bad."""
+GRADES: dict[int, int] = {0: 3, 1: 2, 3: 1, 4: 1}
+"""What so many faults are worth; six and more are worth 0. Responses with two or five are not made, so that a person
+could tell any two grades apart: perfect, a slip, poor, useless."""
+
+_USELESS = 6
 
 MOST_PROMPTS = 4000
 """How many lists can have a prompt each, rounded down: there are about 5900 prompts."""
 
-_EDITS = (0, 0, 1, 1, 1, 2, 2, 3, 4)
+_EDITS = (0, 0, 1, 1, 2, 3, 3, 5, 6)
 # How often a faulty response answers another question altogether. Where single strangers are the only sign of which
 # word belongs to which category, a model of this size stays at chance on them for the first 1000 steps.
 _OFF_TOPIC = 0.15
-_CHANGES = ("drop",) * 6 + ("add",) * 2 + ("stranger",) * 3 + ("again", "form", "talk")
+_CHANGES = ("drop",) * 5 + ("add",) * 3 + ("again",) * 2 + ("stranger",) * 3 + ("form", "talk")
 
 
 def make_lists(n: int, seed: int = 0, *, without: Collection[Prompt] = (), repeat: bool = False) -> list[RankedList]:
     """Make ranked lists of 4 to 9 responses to small instructions.
 
-    A response's grade is 4 less its faults (but at least 0), its rank follows from the grade, equal grades tie. Length
+    A response's grade follows from its faults (`GRADES`), its rank from the grade; equal grades tie. Length
     says little: dropped items make a bad response short, added ones and twice-said ones make it long, and talk around
     the content is mostly free.
 
@@ -60,7 +63,7 @@ def make_draft(rng: Random, task: Task, edits: int) -> Draft:
     opening = rng.choice(OPENINGS) if task.tone == "polite" or (task.tone == "plain" and rng.random() < 0.3) else ""
     closing = rng.choice(CLOSINGS) if task.tone != "quiet" and rng.random() < 0.2 else ""
     if edits and rng.random() < _OFF_TOPIC:
-        runs = [_off_topic(rng, task, len(run)) for run in runs]
+        runs = [_off_topic(rng, task, rng.randint(1, len(run))) for run in runs]
     draft = Draft(tuple(item for run in runs for item in run), task.form, opening, closing)
     for _ in range(edits):
         draft = change(rng, task, draft)
@@ -71,7 +74,7 @@ def change(rng: Random, task: Task, draft: Draft) -> Draft:
     """Change a response once, mostly for the worse."""
     what = rng.choice(_CHANGES)
     if what == "form":
-        return replace(draft, form=rng.choice(FORMS))
+        return replace(draft, form=rng.choice(tuple(FORMS)))
     if what == "talk":
         return replace(draft, opening="" if task.tone == "polite" else rng.choice(OPENINGS))
     items = list(draft.items)
@@ -95,25 +98,27 @@ def _off_topic(rng: Random, task: Task, count: int) -> tuple[str, ...]:
 
 
 def _answers(rng: Random, task: Task) -> dict[str, int]:
-    """Texts and their faults: 4 to 9 different texts that are not all equally good."""
+    """Texts and their grades: 4 to 9 different texts that are not all equally good."""
     k = rng.randint(4, 9)
     while True:
         answers: dict[str, int] = {}
         while len(answers) < k:
             draft = make_draft(rng, task, rng.choice(_EDITS))
-            answers[draft.text()] = min(BEST_GRADE, faults(task, draft))
+            count = min(_USELESS, faults(task, draft))
+            if count in GRADES or count == _USELESS:
+                answers[draft.text()] = GRADES.get(count, 0)
         if len(set(answers.values())) > 1:
             return answers
 
 
 def _ranked(task: Task, answers: dict[str, int], name: str) -> RankedList:
-    order = sorted(set(answers.values()))
+    order = sorted(set(answers.values()), reverse=True)
     return RankedList(
         prompt=(Message("user", task.prompt),),
         responses=tuple(answers),
-        ranks=tuple(order.index(count) + 1 for count in answers.values()),
+        ranks=tuple(order.index(grade) + 1 for grade in answers.values()),
         id=name,
-        grades=tuple(float(BEST_GRADE - count) for count in answers.values()),
+        grades=tuple(float(grade) for grade in answers.values()),
         source="demo",
         extra={"task": task.kind},
     )

@@ -10,9 +10,9 @@ from palate.demo.words import CATEGORIES, DAYS, NUMBERS
 Kind = Literal["list", "two lists", "count"]
 KINDS: tuple[Kind, ...] = ("list", "two lists", "count")
 
-Form = Literal["commas", "dashes", "stars"]
-FORMS: tuple[Form, ...] = ("commas", "dashes", "stars")
-"""How the content is laid out; tasks ask for it by these names."""
+Form = Literal["dashes", "stars", "arrows"]
+FORMS: dict[Form, str] = {"dashes": "- ", "stars": "* ", "arrows": "> "}
+"""How the content is laid out, one item a line: what tasks call it, and what stands before each item."""
 
 Tone = Literal["plain", "quiet", "polite"]
 TONES: dict[Tone, str] = {"plain": "", "quiet": " Write nothing else.", "polite": " Be polite."}
@@ -65,9 +65,8 @@ class Draft:
 
     def text(self) -> str:
         """The response as it is written."""
-        sign = {"commas": "", "dashes": "- ", "stars": "* "}[self.form]
-        content = (", " if self.form == "commas" else "\n").join(f"{sign}{item}" for item in self.items)
-        return "\n".join(piece for piece in (self.opening, content, self.closing) if piece)
+        content = (f"{FORMS[self.form]}{item}" for item in self.items)
+        return "\n".join(piece for piece in (self.opening, *content, self.closing) if piece)
 
 
 def faults(task: Task, draft: Draft) -> int:
@@ -100,28 +99,28 @@ def edit_distance(found: Sequence[str], wanted: Sequence[str]) -> int:
 
 def make_task(rng: Random, kind: Kind) -> Task:
     """Draw one task of a kind."""
-    form, tone = rng.choice(FORMS), rng.choice(("plain", "plain", "plain", "quiet", "polite"))
+    form, tone = rng.choice(tuple(FORMS)), rng.choice(("plain", "plain", "plain", "quiet", "polite"))
     if kind == "count":
         ask, parts = _count(rng)
     elif kind == "two lists":
-        parts = tuple(_list(rng, category, most=4) for category in rng.sample(tuple(CATEGORIES), 2))
+        parts = tuple(_list(rng, category, least=2, most=3) for category in rng.sample(tuple(CATEGORIES), 2))
         ask = "List " + " and ".join(f"{len(part.ideal)} {part.category}" for part in parts)
     else:
         category = rng.choice(tuple(CATEGORIES))
         without = rng.choice(CATEGORIES[category]) if rng.random() < 0.6 else ""
-        parts = (_list(rng, category, most=6, without=without),)
+        parts = (_list(rng, category, least=2, most=5, without=without),)
         ask = f"List {len(parts[0].ideal)} {category}" + (f" other than {without}" if without else "")
     return Task(kind, f"{ask} with {form}.{TONES[tone]}", parts, form, tone)
 
 
-def _list(rng: Random, category: str, most: int, without: str = "") -> Part:
+def _list(rng: Random, category: str, least: int, most: int, without: str = "") -> Part:
     pool = tuple(word for word in CATEGORIES[category] if word != without)
-    return Part(category, pool, tuple(rng.sample(pool, rng.randint(2, most))))
+    return Part(category, pool, tuple(rng.sample(pool, rng.randint(least, most))))
 
 
 def _count(rng: Random) -> tuple[str, tuple[Part, ...]]:
     category, row = rng.choice((("numbers", NUMBERS), ("numbers", NUMBERS), ("days", DAYS)))
-    count = rng.randint(3, 6)
+    count = rng.randint(3, 5)
     start = rng.randint(0, len(row) - count)
     items = row[start : start + count]
     if rng.random() < 0.4:

@@ -10,7 +10,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
 }
 """What may be listed. No word stands in two categories, so that each is right for one question only."""
 
-NUMBERS: tuple[str, ...] = tuple(str(number) for number in range(1, 16))
+NUMBERS: tuple[str, ...] = tuple(str(number) for number in range(1, 13))
 DAYS: tuple[str, ...] = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 OPENINGS: tuple[str, ...] = ("Sure!", "Of course.", "Here you are:")
