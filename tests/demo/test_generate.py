@@ -88,6 +88,10 @@ def test_every_list_has_a_prompt_of_its_own_unless_repeats_are_wanted(lists):
     assert len({ranked.prompt for ranked in repeated}) < 2000
 
 
+def test_as_many_prompts_as_promised_can_be_found():
+    assert len({ranked.prompt for ranked in make_lists(MOST_PROMPTS, seed=5)}) == MOST_PROMPTS
+
+
 def test_prompts_left_out_stay_unseen(lists):
     unseen = {ranked.prompt for ranked in lists}
     others = make_lists(2000, seed=7, without=unseen, repeat=True)

@@ -15,8 +15,8 @@ could tell any two grades apart: perfect, a slip, poor, useless."""
 
 _USELESS = 6
 
-MOST_PROMPTS = 4000
-"""How many lists can have a prompt each, rounded down: there are about 5900 prompts."""
+MOST_PROMPTS = 3000
+"""How many lists can have a prompt each, rounded down: there are 3726 prompts."""
 
 _EDITS = (0, 0, 1, 1, 2, 3, 3, 5, 6)
 # How often a faulty response answers another question altogether. Where single strangers are the only sign of which
@@ -33,13 +33,13 @@ def make_lists(n: int, seed: int = 0, *, without: Collection[Prompt] = (), repea
     the content is mostly free.
 
     Args:
-        n: how many lists; up to 4000 where each has a prompt of its own.
+        n: how many lists; up to 3000 where each has a prompt of its own.
         seed: the same one gives the same lists; the first lists of a longer run are those of a shorter one.
         without: prompts to leave out, so that those of another call stay unseen.
         repeat: a prompt may come again, with other responses.
 
     Raises:
-        UsageError: `n` is negative, or over 4000 without `repeat`.
+        UsageError: `n` is negative, or over 3000 without `repeat`.
     """
     if n < 0 or (n + len(without) > MOST_PROMPTS and not repeat):
         raise UsageError(f"n is {n}; the demo makes 0 to {MOST_PROMPTS - len(without)} lists with a new prompt each.")
