@@ -26,7 +26,6 @@ class Meter:
 
     Attributes:
         marks: the clock after each step.
-        tokens: embedded so far, padding included; None where nothing is counted.
     """
 
     def __init__(self, embedding: Any, device: str, *, compiled: bool = False):
@@ -34,11 +33,16 @@ class Meter:
 
         self.device = device
         self.marks: list[float] = []
-        self.tokens: int | None = None
+        self._counts: list[int] | None = None
         if not compiled:  # a counting hook inside a compiled graph would break it
-            self.tokens = 0
+            self._counts = []  # a list: rows may run on several threads, and an append is never lost
             embedding.register_forward_pre_hook(self._count)
         register_optimizer_step_post_hook(self._mark)
+
+    @property
+    def tokens(self) -> int | None:
+        """Embedded so far, padding included; None where nothing is counted."""
+        return None if self._counts is None else sum(self._counts)
 
     def seconds(self, whole: float, warmup_steps: int) -> float:
         """The time of the steps after the warm-up; without one, the `whole` training time as the trainer gives it."""
@@ -57,8 +61,8 @@ class Meter:
         self.marks.append(time.perf_counter())
 
     def _count(self, _module: Any, inputs: tuple[Any, ...]) -> None:
-        assert self.tokens is not None
-        self.tokens += inputs[0].numel()
+        assert self._counts is not None
+        self._counts.append(inputs[0].numel())
 
 
 def peak_memory_bytes(device: str) -> int:
