@@ -238,3 +238,16 @@ def test_extra_files_and_a_card_travel_with_it(tmp_path: Path) -> None:
 
 def test_make_checkpoint_in_a_place_to_be_made(tmp_path: Path) -> None:
     assert load_checkpoint(make_checkpoint(tmp_path / "a" / "b" / "rm")).format == "palate"
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_dedicated_token_in_a_spare_row_starts_as_the_end_tokens_too(tmp_path: Path, tied: bool) -> None:
+    """S0.3: within the embedding's rows, if there is room; the room holds nothing learned."""
+    language_model = save_language_model(tmp_path / "lm", vocab_size=300, tie_word_embeddings=tied)
+    start = load_for_training(language_model, options=TokenOptions("dedicated"), with_lm_head=True)
+    embedding = start.backbone.get_input_embeddings().weight  # type: ignore[operator]
+    assert len(embedding) == 300
+    assert start.policy.end_id is not None
+    assert torch.equal(embedding[start.policy.end_id], embedding[END_ID])
+    spoken = start.lm_head.weight  # type: ignore[union-attr]
+    assert torch.equal(spoken[start.policy.end_id], spoken[END_ID])  # type: ignore[index]

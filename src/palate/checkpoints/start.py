@@ -15,7 +15,7 @@ from palate.checkpoints.load import check_width
 from palate.checkpoints.locate import locate
 from palate.checkpoints.manifest import LM_HEAD_FILE
 from palate.errors import CheckpointError, ModelError
-from palate.models import grow_embedding, load_backbone, load_config, new_head, state_size
+from palate.models import grow_embedding, load_backbone, load_config, new_head, start_row, state_size
 from palate.models.backbone import Init
 from palate.tokens import TokenOptions, TokenPolicy, apply_policy, detect_policy, load_tokenizer
 
@@ -92,8 +92,11 @@ def load_for_training(
     tokenizer = load_tokenizer(tokenizer_path or folder)
     policy = _policy(files, contract, tokenizer, options)
     native = _native_end(files, tokenizer) if policy.strategy == "dedicated" else None
+    added = policy.end_token not in tokenizer.get_vocab()
     apply_policy(tokenizer, policy)
     grow_embedding(backbone, policy.rows_needed, like=native, lm_head=lm_head)
+    if native is not None and policy.end_id is not None and added:
+        start_row(backbone, policy.end_id, native, lm_head)
     return Start(backbone, head, lm_head, tokenizer, policy, found is not None, note)
 
 

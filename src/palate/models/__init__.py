@@ -2,7 +2,7 @@
 
 from palate.models.backbone import load_backbone, load_config
 from palate.models.foreign_code import names_code
-from palate.models.new_rows import grow_embedding
+from palate.models.new_rows import grow_embedding, start_row
 from palate.models.pooling import POOLINGS, Pooling
 from palate.models.proof import ExecutionPath
 from palate.models.quiet import quiet_transformers
@@ -24,5 +24,6 @@ __all__ = [
     "new_head",
     "quiet_transformers",
     "row_threads",
+    "start_row",
     "state_size",
 ]

@@ -31,6 +31,22 @@ def grow_embedding(backbone: Any, rows: int, *, like: int | None = None, lm_head
     return True
 
 
+def start_row(backbone: Any, row: int, like: int, lm_head: nn.Module | None = None) -> None:
+    """Let a row that no token had start from another's: a spare row, where a token may be added, holds nothing learned.
+
+    Args:
+        backbone: a transformers model.
+        row: of the token that was added.
+        like: the row to start from.
+        lm_head: its row starts alike.
+    """
+    with torch.no_grad():
+        for layer in (backbone.get_input_embeddings(), lm_head):
+            weight = getattr(layer, "weight", None)
+            if isinstance(weight, torch.Tensor):
+                weight[row] = weight[like]
+
+
 def _start(weight: torch.Tensor, have: int, like: int | None) -> None:
     with torch.no_grad():
         weight[have:] = weight[:have].float().mean(0).to(weight.dtype) if like is None else weight[like].clone()
