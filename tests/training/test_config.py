@@ -121,7 +121,7 @@ def test_defaults_agree_with_the_models():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_every_shipped_example_is_valid(path):
-    load_config(path)
+    assert load_config(path).out
 
 
 def test_there_are_examples():

@@ -54,9 +54,10 @@ def require_format(files: CheckpointFiles) -> tuple[Format, str]:
     """
     found = find_format(files)
     if found is None:
-        tops = ", ".join(sorted({name.split(".")[0] for name in files.tensors})) or "no safetensors weights"
+        tops = ", ".join(sorted({name.split(".")[0] for name in files.tensors}))
+        seen = f"its tensors are under {tops}" if tops else "it has no weights in safetensors files"
         raise CheckpointError(
-            f"{files.folder} has no reward head: its tensors are under {tops}. transformers would score with a random "
+            f"{files.folder} has no reward head: {seen}. transformers would score with a random "
             "head; palate does not. Train one (`palate train --model ...`), or give the checkpoint that holds the head."
         )
     return found
